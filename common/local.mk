@@ -1,0 +1,9 @@
+# Headers, mostly: what every room needs and no library has.
+common_sources = \
+	%D%/bytes.h \
+	%D%/checked.h \
+	%D%/cleanup.h
+
+EXTRA_DIST += \
+	$(common_sources) \
+	%D%/README.md

@@ -1,0 +1,2 @@
+libvdisk_sources += %D%/image.h
+libvdisk_sources += %D%/version.c

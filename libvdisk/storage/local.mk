@@ -1,0 +1,1 @@
+libvdisk_sources += %D%/storage.h

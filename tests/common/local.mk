@@ -1,0 +1,3 @@
+c_tests += %D%/bytes
+c_tests += %D%/checked
+c_tests += %D%/cleanup

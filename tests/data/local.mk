@@ -1,0 +1,3 @@
+EXTRA_DIST += \
+	%D%/vm-chain.sha256 \
+	%D%/vm-chain.tar.xz

@@ -1,0 +1,14 @@
+# Without --enable-fuzzers a target is linked with replay.c, whose main() feeds it the files that it
+# is given, and replay-corpora.sh runs it over its corpus.
+check_LTLIBRARIES += %D%/libreplay.la
+%C%_libreplay_la_SOURCES = %D%/replay.c
+if FUZZERS
+fuzz_libs = $(FUZZ_ENGINE) $(unit_libs)
+else
+fuzz_libs = %D%/libreplay.la $(unit_libs)
+endif
+
+sh_tests += %D%/replay-corpora.sh
+
+
+EXTRA_DIST += %D%/corpus

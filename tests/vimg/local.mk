@@ -1,0 +1,2 @@
+c_tests +=
+sh_tests +=
