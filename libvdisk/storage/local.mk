@@ -1,1 +1,9 @@
-libvdisk_sources += %D%/storage.h
+libvdisk_sources += \
+	%D%/file.c \
+	%D%/internal.h \
+	%D%/lock.c \
+	%D%/lock.h \
+	%D%/memory.c \
+	%D%/memory.h \
+	%D%/storage.c \
+	%D%/storage.h

@@ -15,8 +15,10 @@
  *  - truncate sets the size; grown space reads as zeros.
  *  - sync is the only ordering point: what was completed before it was called is durable when it
  *    returns 0; without it anything since the last one may be lost or kept, sector by sector.
- *  - seek_data answers where data or a hole begins at or after offset (a storage that cannot tell
- *    has NULL here: all is data).
+ *  - extent tells data from holes, which read as zeros (a storage that cannot tell has NULL here:
+ *    all is data).
+ *  - lock may be called again, to change between reading and writing; the old lock is kept if that
+ *    fails. The size may be another one afterwards than when the storage was opened.
  */
 #ifndef VIMG_STORAGE_H
 #define VIMG_STORAGE_H
@@ -38,7 +40,8 @@ struct vd_storage_ops {
 	int (*punch)(struct vd_storage *s, uint64_t offset, uint64_t length);
 	int (*zero)(struct vd_storage *s, uint64_t offset, uint64_t length);
 	int (*size)(struct vd_storage *s, uint64_t *size);
-	/* The first extent at offset: *data says what it is, *length how long (to the end at most). */
+	/* The first extent at offset: *data says what it is, *length how long; at most `limit` bytes
+	 * and to the end. Neighbours of one kind may follow. Where it begins past the end: -EINVAL. */
 	int (*extent)(struct vd_storage *s, uint64_t offset, uint64_t limit, bool *data,
 		      uint64_t *length);
 	/* Bytes of the host's disk in use. NULL: as many as the size. */

@@ -1,0 +1,1 @@
+c_tests += %D%/file-and-memory-obey-the-contract
