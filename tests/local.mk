@@ -38,3 +38,7 @@ endif
 	VIMG_TEST_QUICK=1 $(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(c_tests)' \
 		LOG_COMPILER='$(top_builddir)/run $(VALGRIND) $(VALGRIND_FLAGS)'
 .PHONY: check-valgrind
+
+print-distributed:
+	@for f in check $(DISTFILES); do echo "$${f#$(srcdir)/}"; done
+.PHONY: print-distributed

@@ -12,3 +12,7 @@ sh_tests += %D%/replay-corpora.sh
 
 
 EXTRA_DIST += %D%/corpus
+
+# Fuzz targets alone, without the tests.
+fuzzers: $(fuzz_targets)
+.PHONY: fuzzers
