@@ -9,7 +9,7 @@ so=$top_builddir/libvdisk/.libs/libvdisk.so
 
 exported=$(${NM:-nm} -D --defined-only "$so" | awk '{ sub(/@.*/, "", $NF); print $NF }' | sort -u)
 # Sanitizers and coverage add symbols of their own.
-strangers=$(grep -Ev '^(vd_|_init$|_fini$|__asan_|__odr_asan|__ubsan_|__sancov_|__sanitizer_|__start_|__stop_)' \
+strangers=$(grep -Ev '^(vd_|_init$|_fini$|__asan_|__odr_asan|__ubsan_|__tsan_|__sancov_|__sanitizer_|__start_|__stop_)' \
 	<<<"$exported" || true)
 [ -z "$strangers" ] || fail "exported, but not vd_*:" $strangers
 
