@@ -97,7 +97,7 @@ enum fault_kind {
 	FAULT_ALL = 31,
 };
 int storage_open_fault(struct vd_storage *lower, struct vd_storage **out);
-/* Counts from the next call: the `nth` (from 1) of `kinds` fails; 0 disarms. */
+/* Counts from the next call: the `nth` (from 1) of `kinds` fails; 0 only counts. */
 void storage_fault_arm(struct vd_storage *s, unsigned kinds, uint64_t nth, int error,
 		       bool for_ever);
 bool storage_fault_fired(struct vd_storage *s);
@@ -111,10 +111,12 @@ uint64_t storage_fault_calls(struct vd_storage *s);	/* seen since it was armed *
 int storage_open_record(struct vd_storage *lower, struct vd_storage **out);
 uint64_t storage_record_length(struct vd_storage *s);	/* entries so far, barriers included */
 /*
- * The storage as a power cut right after entry `upto` could leave it, as a fresh memory storage.
- * Everything up to the last barrier at or before `upto` is there. Of the later writes: seed 0 keeps
- * all, another seed keeps a pseudo-random subset (of whole entries for odd seeds, of single sectors
- * for even ones), in pseudo-random order where they do not overlap.
+ * The storage as a power cut could leave it once the first `upto` entries have begun (a barrier: has
+ * ended), as a fresh memory storage. What a barrier among them covers is there: all that had been
+ * completed when that sync began. Of the other entries seed 0 keeps all, another seed a
+ * pseudo-random subset: whole entries for odd seeds; for even ones single sectors of writes, and
+ * other entries whole. Where a write that made the storage grow is kept in part, the lost sectors
+ * read as zeros. The same question has the same answer. Cheap when asked with growing `upto`.
  */
 int storage_record_cut(struct vd_storage *s, uint64_t upto, uint64_t seed,
 		       struct vd_storage **out);
