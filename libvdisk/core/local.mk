@@ -1,4 +1,20 @@
+libvdisk_sources += %D%/chain.c
+libvdisk_sources += %D%/chainmap.c
+libvdisk_sources += %D%/chainmap.h
+libvdisk_sources += %D%/create.c
+libvdisk_sources += %D%/disk.c
+libvdisk_sources += %D%/disk.h
+libvdisk_sources += %D%/error.c
+libvdisk_sources += %D%/flush.c
+libvdisk_sources += %D%/image.c
 libvdisk_sources += %D%/image.h
+libvdisk_sources += %D%/meta.c
+libvdisk_sources += %D%/meta.h
+libvdisk_sources += %D%/rangelock.c
+libvdisk_sources += %D%/rangelock.h
+libvdisk_sources += %D%/read.c
+libvdisk_sources += %D%/resolve.c
+libvdisk_sources += %D%/transfer.c
+libvdisk_sources += %D%/uuid.c
 libvdisk_sources += %D%/version.c
-# They join libvdisk_sources together with image.c, disk.c and formats.c, which they call.
-EXTRA_DIST += %D%/chain.c %D%/search.c %D%/search.h
+libvdisk_sources += %D%/write.c

@@ -22,6 +22,7 @@
 #ifndef VIMG_FORMAT_H
 #define VIMG_FORMAT_H
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -39,6 +40,8 @@ struct vd_file {
 	unsigned index;		/* in image->file */
 	unsigned id;		/* in the disk: key of the metadata cache */
 	bool data_dirty;	/* written since the last sync; atomic */
+	pthread_rwlock_t rmw;	/* aligned writes share it; reading, modifying and writing back a
+				   piece of the storage's alignment wants it alone */
 };
 
 #define VD_IMAGE_FILES 1	/* enough for the formats that there are */
@@ -64,6 +67,7 @@ struct vd_image {
 	const char *variant;
 	char *comment;
 	char *warning;			/* one sentence, or NULL */
+	bool needs_recovery;		/* set by end_write: recover() is to be called once more */
 
 	/* The chain's, set by the core. */
 	bool parent_unverified, parent_modified;

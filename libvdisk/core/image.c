@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* image.c - opening and closing one image of a chain. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "checked.h"
+#include "core/disk.h"
+
+/* A file that belongs to no image yet, to read through. */
+static int read_piece(struct vd_storage *s, void *buf, uint64_t length, uint64_t offset)
+{
+	struct vd_file f = { .storage = s };
+	struct iovec v = { buf, length };
+
+	return length ? file_preadv(&f, &v, 1, offset) : 0;
+}
+
+int probe_read(struct vd_storage *s, const char *path, uint8_t *buf, struct probe *out,
+	       struct vd_error *err)
+{
+	uint64_t tail;
+	int r = storage_size(s, &out->size);
+
+	memset(buf, 0, PROBE_HEAD + PROBE_TAIL);
+	out->path = path;
+	out->head = buf;
+	out->tail = buf + PROBE_HEAD;
+	if (!r)
+		r = read_piece(s, buf, min_u64(out->size, PROBE_HEAD), 0);
+	tail = min_u64(out->size, PROBE_TAIL);
+	if (!r)
+		r = read_piece(s, buf + PROBE_HEAD, tail, out->size - tail);
+	return r ? fail(err, r, "%s: cannot read: %s", path, strerror(-r)) : 0;
+}
+
+const struct vd_format *probe_format(const struct probe *p)
+{
+	const struct vd_format *const *f = vd_formats;
+
+	while (f[1] && !(*f)->probe(p))
+		f++;
+	return *f;
+}
+
+static int pick_format(struct vd_image *img, struct vd_error *err)
+{
+	uint8_t buf[PROBE_HEAD + PROBE_TAIL];
+	struct probe p;
+	int r;
+
+	if (img->format)
+		return 0;
+	r = probe_read(img->file[0].storage, img->path, buf, &p, err);
+	if (!r)
+		img->format = probe_format(&p);
+	return r;
+}
+
+int image_open(struct vd_storage *storage, const char *path, const struct vd_format *format,
+	       struct vd_image **out, struct vd_error *err)
+{
+	struct vd_image *img = calloc(1, sizeof(*img));
+	struct vd_file *f;
+	int r;
+
+	if (!img) {
+		storage_close(storage);
+		return fail(err, -ENOMEM, "%s: out of memory", path);
+	}
+	f = &img->file[0];
+	f->image = img;
+	f->storage = storage;
+	pthread_rwlock_init(&f->rmw, NULL);
+	img->files = 1;
+	img->format = format;
+	img->writable = storage->writable;
+	img->path = strdup(path);
+	r = img->path ? storage_size(storage, &f->size) : -ENOMEM;
+	if (r) {
+		fail(err, r, "%s: %s", path, strerror(-r));
+		goto failed;
+	}
+	r = pick_format(img, err);
+	if (!r)
+		r = img->format->open(img, err);
+	if (r)
+		goto failed;
+	*out = img;
+	return 0;
+failed:
+	image_close(img);
+	return r;
+}
+
+void image_close(struct vd_image *img)
+{
+	if (!img)
+		return;
+	if (img->format && img->format->close)
+		img->format->close(img);
+	for (unsigned i = 0; i < img->files; i++) {
+		storage_close(img->file[i].storage);
+		pthread_rwlock_destroy(&img->file[i].rmw);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(img->parent_names); i++)
+		free(img->parent_names[i]);
+	free(img->comment);
+	free(img->warning);
+	free(img->path);
+	free(img);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * raw.c - the disk's bytes, one after the other, and nothing else. The format of whatever no other
+ * format recognises, so it is the last of the list. Records no ids and no parent.
+ */
+#include <errno.h>
+
+#include "checked.h"
+#include "formats/format.h"
+
+static bool raw_probe(const struct probe *p)
+{
+	(void)p;
+	return true;
+}
+
+static int raw_open(struct vd_image *img, struct vd_error *err)
+{
+	if (!img->file[0].size)
+		return image_fail(img, err, -EUCLEAN, "the file is empty, so it is no disk");
+	img->size = img->file[0].size;
+	img->variant = "fixed";
+	return 0;
+}
+
+static int raw_map(struct vd_image *img, uint64_t offset, uint64_t length, struct map_extent *out)
+{
+	*out = (struct map_extent) {
+		.kind = MAP_DATA, .in_place = true, .length = length,
+		.file = &img->file[0], .offset = offset,
+	};
+	return 0;
+}
+
+static int raw_create(struct vd_storage *s, const struct create_params *p, struct vd_error *err)
+{
+	int r;
+
+	if (p->parent)
+		return fail(err, -ENOTSUP, "%s: raw images have no parent", p->path);
+	r = storage_truncate(s, p->size);
+	if (!r && p->fixed)
+		r = storage_zero(s, 0, p->size, false);
+	return r ? fail(err, r, "%s: cannot make room for %llu bytes", p->path,
+			(unsigned long long)p->size) : 0;
+}
+
+static const char *const raw_extensions[] = { "raw", "img", "dd", "bin", NULL };
+
+const struct vd_format vd_format_raw = {
+	.info = {
+		.name = "raw",
+		.description = "the disk's bytes alone",
+		.extensions = raw_extensions,
+		.caps = VD_CAP_CREATE_DYNAMIC | VD_CAP_CREATE_FIXED | VD_CAP_WRITE,
+	},
+	.probe = raw_probe,
+	.open = raw_open,
+	.map = raw_map,
+	.create = raw_create,
+};

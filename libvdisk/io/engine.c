@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* engine.c - see engine.h. */
+#include "io/engine.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "cleanup.h"
+
+#define MAX_THREADS 16
+
+struct engine {
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	struct vd_request *first, *last;	/* waiting */
+	unsigned waiting, idle, threads;
+	bool stop;
+	pthread_t thread[MAX_THREADS];
+};
+
+int engine_new(struct engine **out)
+{
+	struct engine *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return -ENOMEM;
+	pthread_mutex_init(&e->lock, NULL);
+	pthread_cond_init(&e->work, NULL);
+	*out = e;
+	return 0;
+}
+
+void engine_free(struct engine *e)
+{
+	if (!e)
+		return;
+	pthread_mutex_lock(&e->lock);
+	e->stop = true;
+	pthread_cond_broadcast(&e->work);
+	pthread_mutex_unlock(&e->lock);
+	for (unsigned i = 0; i < e->threads; i++)
+		pthread_join(e->thread[i], NULL);
+	pthread_mutex_destroy(&e->lock);
+	pthread_cond_destroy(&e->work);
+	free(e);
+}
+
+static int run(const struct vd_request *rq)
+{
+	switch (rq->op) {
+	case VD_OP_READ:
+		return vd_readv(rq->disk, rq->iov, rq->iovcnt, rq->offset, rq->flags);
+	case VD_OP_WRITE:
+		return vd_writev(rq->disk, rq->iov, rq->iovcnt, rq->offset, rq->flags);
+	case VD_OP_WRITE_ZEROES:
+		return vd_write_zeroes(rq->disk, rq->offset, rq->length, rq->flags);
+	case VD_OP_DISCARD:
+		return vd_discard(rq->disk, rq->offset, rq->length, rq->flags);
+	case VD_OP_FLUSH:
+		return vd_flush(rq->disk);
+	}
+	return -EINVAL;
+}
+
+static void unlink_request(struct engine *e, struct vd_request *rq)
+{
+	struct vd_request *next = rq->private_[RQ_NEXT], *previous = rq->private_[RQ_PREVIOUS];
+
+	if (previous)
+		previous->private_[RQ_NEXT] = next;
+	else
+		e->first = next;
+	if (next)
+		next->private_[RQ_PREVIOUS] = previous;
+	else
+		e->last = previous;
+	e->waiting--;
+}
+
+static void *worker(void *opaque)
+{
+	struct engine *e = opaque;
+
+	pthread_mutex_lock(&e->lock);
+	for (;;) {
+		struct vd_request *rq = e->first;
+
+		if (!rq && e->stop)
+			break;
+		if (!rq) {
+			e->idle++;
+			pthread_cond_wait(&e->work, &e->lock);
+			e->idle--;
+			continue;
+		}
+		unlink_request(e, rq);
+		pthread_mutex_unlock(&e->lock);
+		queue_complete(rq, run(rq));
+		pthread_mutex_lock(&e->lock);
+	}
+	pthread_mutex_unlock(&e->lock);
+	return NULL;
+}
+
+int engine_submit(struct engine *e, struct vd_request *rq)
+{
+	LOCK_SCOPE(&e->lock);
+	if (e->idle <= e->waiting && e->threads < MAX_THREADS &&
+	    !pthread_create(&e->thread[e->threads], NULL, worker, e))
+		e->threads++;
+	if (!e->threads)
+		return -EAGAIN;
+	rq->private_[RQ_NEXT] = NULL;
+	rq->private_[RQ_PREVIOUS] = e->last;
+	if (e->last)
+		e->last->private_[RQ_NEXT] = rq;
+	else
+		e->first = rq;
+	e->last = rq;
+	e->waiting++;
+	pthread_cond_signal(&e->work);
+	return 0;
+}
+
+bool engine_withdraw(struct engine *e, struct vd_request *rq)
+{
+	LOCK_SCOPE(&e->lock);
+	for (struct vd_request *w = e->first; w; w = w->private_[RQ_NEXT])
+		if (w == rq) {
+			unlink_request(e, rq);
+			return true;
+		}
+	return false;
+}

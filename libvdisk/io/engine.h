@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * engine.h - what runs the requests of one disk: threads that call the synchronous functions.
+ *
+ * Each disk has its own, so that one whose storage never answers holds up nobody else. Threads
+ * are started as requests come in and stay while the disk is open.
+ */
+#ifndef VIMG_ENGINE_H
+#define VIMG_ENGINE_H
+
+#include "vdisk.h"
+
+struct engine;
+
+int engine_new(struct engine **out);
+/* Waits until every request is done. NULL is allowed. */
+void engine_free(struct engine *e);
+
+/* Never waits for a storage. 0, or -EAGAIN if there is not one thread to run it. */
+int engine_submit(struct engine *e, struct vd_request *rq);
+/* Takes a request back that has not begun. */
+bool engine_withdraw(struct engine *e, struct vd_request *rq);
+
+/* io/queue.c: called by the engine, in its thread, once for each request that it took. */
+void queue_complete(struct vd_request *rq, int status);
+
+/* What is kept in a request's private_ fields. */
+enum { RQ_QUEUE, RQ_NEXT, RQ_PREVIOUS };
+
+#endif
