@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fault.c - for tests: a storage whose Nth call fails. A call that fails did nothing. Asking for the
- * size, extents or a lock is not counted and does not fail.
+ * fault.c - for tests: a storage whose Nth call fails. A call that fails did nothing. Asking for
+ * the size, extents or a lock is not counted and does not fail.
  */
 #include <errno.h>
 #include <pthread.h>

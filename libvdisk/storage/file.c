@@ -25,7 +25,7 @@ struct file {
 	struct vd_storage base;
 	int fd;
 	bool device;
-	uint32_t block;			/* device: its logical block; what is zeroed is aligned to it */
+	uint32_t block;			/* device: logical block, the unit of zeroing; else 1 */
 	unsigned locks;			/* lock.c's */
 	_Atomic uint64_t size;
 	/* The file system was asked and cannot. */
@@ -347,7 +347,8 @@ static int check_kind(const char *path, const struct stat *st, struct vd_error *
 		what = "of an unknown kind";
 	}
 	return storage_fail(err, S_ISDIR(st->st_mode) ? -EISDIR : -ENOTSUP, path,
-			    "it is %s; only a regular file or a block device can hold a disk", what);
+			    "it is %s; only a regular file or a block device can hold a disk",
+			    what);
 }
 
 /* Gives back a storage around fd, which it takes over also when it fails. */

@@ -150,7 +150,8 @@ static bool next_lock(char **text, char id[ID_TEXT], unsigned long long *first,
 	char end[32];
 
 	while ((*text = strstr(*text, "lock:"))) {
-		int n = sscanf(*text, "lock: %*d: OFDLCK %*s %*s %*d %63s %llu %31s", id, first, end);
+		int n = sscanf(*text, "lock: %*d: OFDLCK %*s %*s %*d %63s %llu %31s", id, first,
+			       end);
 
 		*text += strlen("lock:");
 		if (n != 3)

@@ -2,12 +2,12 @@
 /*
  * memory.c - a storage in memory, for tests and for images that are made to be sent elsewhere.
  *
- * Content is in pieces of 64 KiB, which are the leaves of a tree; what was never written has none.
+ * Content is in pieces of 4 KiB, which are the leaves of a tree; what was never written has none.
  * Clones share nodes: one that has several owners is copied before it is changed.
  *
  *	root (level 1) -+- node (level 0) -+- piece
  *	                |                  `- piece
- *	                `- (nothing: 16 MiB of zeros)
+ *	                `- (nothing: 1 MiB of zeros)
  *
  * Bytes of a piece past the size are zeros always, so growing needs no clearing.
  */
@@ -21,11 +21,12 @@
 #include "internal.h"
 #include "memory.h"
 
-#define PIECE_BITS 16
+#define PIECE_BITS 12
 #define PIECE_SIZE (1u << PIECE_BITS)
 #define NODE_BITS 8
 #define NODE_SLOTS (1u << NODE_BITS)
 #define ALIGN_MAX 4096u
+#define LEVEL_MAX ((64 - PIECE_BITS - 1) / NODE_BITS)	/* of the root: there it covers all */
 
 /* Begins every node and piece. A node of level 0 holds pieces, of level n nodes of level n - 1. */
 struct shared {
@@ -63,10 +64,9 @@ static uint64_t slot_bytes(unsigned level)
 	return (uint64_t)PIECE_SIZE << (NODE_BITS * level);
 }
 
-/* The levels below 6 reach 2^64: what the root of level 5 covers has no number. */
 static bool covers(unsigned level, uint64_t offset)
 {
-	return level >= 5 || offset < slot_bytes(level + 1);
+	return level >= LEVEL_MAX || offset < slot_bytes(level + 1);
 }
 
 /* `height`: 0 for a piece, else one more than the node's level. */
@@ -90,7 +90,7 @@ static int own(struct shared **slot, unsigned height)
 
 	if (old && atomic_load(&old->owners) == 1)
 		return 0;
-	copy = calloc(1, size);
+	copy = old ? malloc(size) : calloc(1, size);
 	if (!copy)
 		return -ENOMEM;
 	if (old && height == 0) {
@@ -351,7 +351,7 @@ static int memory_extent(struct vd_storage *s, uint64_t offset, uint64_t limit, 
 	pthread_rwlock_rdlock(&m->lock);
 	*data = find(m, offset) != NULL;
 	if (m->root && covers(m->level, offset)) {
-		reach = m->level >= 5 ? UINT64_MAX : slot_bytes(m->level + 1);
+		reach = m->level >= LEVEL_MAX ? UINT64_MAX : slot_bytes(m->level + 1);
 		next = seek(m->root, m->level, 0, offset, end < reach ? end : reach, !*data);
 		/* Past what the tree reaches is a hole. */
 		if (!*data && next == reach)

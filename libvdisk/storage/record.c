@@ -55,7 +55,7 @@ struct record {
 	uint64_t *completed;		/* indices into the log; as much room as the log */
 	uint64_t completed_length;
 	uint64_t open;			/* all entries before this one are completed */
-	struct vd_storage *durable;	/* start with the first `durable_length` completed changes */
+	struct vd_storage *durable;	/* start and the first durable_length completed */
 	uint64_t durable_length;
 };
 

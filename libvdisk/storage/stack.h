@@ -13,7 +13,7 @@ struct stacked {
 	struct vd_storage *lower;
 };
 
-/* Fills in the struct, which begins with zeros, and takes over lower. -ENOMEM leaves lower alone. */
+/* Fills in the struct, which begins with zeros, and takes over lower, unless it gives -ENOMEM. */
 int stacked_init(struct stacked *t, const struct vd_storage_ops *ops, struct vd_storage *lower);
 void stacked_fini(struct stacked *t);	/* closes lower; the caller frees t */
 

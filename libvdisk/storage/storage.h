@@ -40,8 +40,8 @@ struct vd_storage_ops {
 	int (*punch)(struct vd_storage *s, uint64_t offset, uint64_t length);
 	int (*zero)(struct vd_storage *s, uint64_t offset, uint64_t length);
 	int (*size)(struct vd_storage *s, uint64_t *size);
-	/* The first extent at offset: *data says what it is, *length how long; at most `limit` bytes
-	 * and to the end. Neighbours of one kind may follow. Where it begins past the end: -EINVAL. */
+	/* The first extent at offset: *data says what it is, *length how long, at most `limit` and
+	 * to the end. Neighbours of one kind may follow. -EINVAL where it begins past the end. */
 	int (*extent)(struct vd_storage *s, uint64_t offset, uint64_t limit, bool *data,
 		      uint64_t *length);
 	/* Bytes of the host's disk in use. NULL: as many as the size. */
@@ -84,7 +84,7 @@ int storage_create_file(const char *path, struct vd_storage **out, struct vd_err
 int storage_file_fd(struct vd_storage *s);	/* -1 if it is no file */
 
 /* storage/memory.c: bytes in memory, zero-filled, `size` long, growing with writes. Sparse: memory
- * is taken by 64 KiB pieces that were written. `align` as above, to test alignment. */
+ * is taken by 4 KiB pieces that were written. `align` as above, to test alignment. */
 int storage_open_memory(uint64_t size, uint32_t align, struct vd_storage **out);
 
 /*
@@ -111,9 +111,9 @@ uint64_t storage_fault_calls(struct vd_storage *s);	/* seen since it was armed *
 int storage_open_record(struct vd_storage *lower, struct vd_storage **out);
 uint64_t storage_record_length(struct vd_storage *s);	/* entries so far, barriers included */
 /*
- * The storage as a power cut could leave it once the first `upto` entries have begun (a barrier: has
- * ended), as a fresh memory storage. What a barrier among them covers is there: all that had been
- * completed when that sync began. Of the other entries seed 0 keeps all, another seed a
+ * The storage as a power cut could leave it once the first `upto` entries have begun (a barrier:
+ * has ended), as a fresh memory storage. What a barrier among them covers is there: all that had
+ * been completed when that sync began. Of the other entries seed 0 keeps all, another seed a
  * pseudo-random subset: whole entries for odd seeds; for even ones single sectors of writes, and
  * other entries whole. Where a write that made the storage grow is kept in part, the lost sectors
  * read as zeros. The same question has the same answer. Cheap when asked with growing `upto`.

@@ -134,7 +134,7 @@ static void has_extents(struct vd_storage *s)
 	}
 	/* Both kinds of storage are sparse, unless the file system is not. */
 	if (!strcmp(s->ops->name, "memory"))
-		CHECK_EQ(holes, 64 * MIB - MIB - 64 * 1024);
+		CHECK_EQ(holes, 64 * MIB - MIB - 4096);
 	CHECK_OK(storage_extent(s, 8 * MIB, 512, &data, &length));
 	CHECK(data);
 	CHECK(length <= 512);
@@ -288,9 +288,9 @@ static void memory(void)
 	put(s, 5, 1, 4);
 	expect(s, INT64_MAX - 20, 10, 0);
 	expect(s, INT64_MAX - 10, 10, 3);
-	CHECK_OK(storage_extent(s, 65536, UINT64_MAX, &data, &length));
+	CHECK_OK(storage_extent(s, 4096, UINT64_MAX, &data, &length));
 	CHECK(!data);
-	CHECK_EQ(length, (uint64_t)INT64_MAX / 65536 * 65536 - 65536);
+	CHECK_EQ(length, (uint64_t)INT64_MAX / 4096 * 4096 - 4096);
 
 	/* Clones go separate ways. */
 	CHECK_OK(storage_memory_clone(s, &t));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What can hold no disk is refused with a sentence, and without waiting for the other end of a FIFO.
+ * What can hold no disk is refused with a sentence, and without waiting for a FIFO's other end.
  */
 #include "test.h"
 

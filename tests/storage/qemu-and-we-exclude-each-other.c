@@ -113,8 +113,9 @@ static void they_first(void)
 		char want[128];
 
 		CHECK(child > 0);
-		snprintf(want, sizeof(want), "in use by qemu-nbd (process %d), which has it open for %s",
-			 (int)child, theirs ? "writing" : "reading");
+		snprintf(want, sizeof(want),
+			 "in use by qemu-nbd (process %d), which has it open for %s", (int)child,
+			 theirs ? "writing" : "reading");
 		CHECK_EQ(we(true, &s, &err), -EBUSY);
 		if (!strstr(err.text, want))
 			test_fail(__FILE__, __LINE__, "\"%s\" lacks \"%s\"", err.text, want);
