@@ -122,25 +122,25 @@ struct fs_table {
 /*
  * Read the partition table of a disk.
  *
- * sector_size: bytes, a power of two from 512 to 4096, or 0 to find out: where the table does not
- * say, it is 512, unless with 4096 all entries still fit and more of them begin with
- * something known (a file system, a volume header) than with 512. An Apple map and
- * a disklabel state their own, which wins over this one.
+ * sector_size is in bytes, a power of two from 512 to 4096, or 0 to find out: where the table does
+ * not say, it is 512, unless with 4096 all entries still fit and more of them begin with something
+ * known (a file system, a volume header) than with 512. An Apple map and a disklabel state their
+ * own, which wins over this one.
  *
- * Which table counts: a valid GPT behind a protective or hybrid MBR; else an MBR; else an
- * Apple map; else a disklabel. A boot sector of a file system looks like an MBR: it is
- * taken for one only if all its entries make sense. A disk without a table is
- * FS_TABLE_NONE with no partitions, and no error.
+ * Which table counts: a valid GPT behind a protective or hybrid MBR; else an MBR; else an Apple
+ * map; else a disklabel. A boot sector of a file system looks like an MBR: it is taken for one only
+ * if all its entries make sense. A protective MBR without a valid GPT is an MBR whose entry is
+ * listed, with a warning. A disk without a table is FS_TABLE_NONE with no partitions, and no error.
  *
- * Listing order: by number, and so MBR primaries, then logical ones in chain order, then those of
- * nested disklabels; GPT, APM and BSD by slot. The extended partition itself, free space in an
- * Apple map and the disklabel partition that stands for its whole container are not
- * listed. Entries of size zero and those that begin after the end of the disk are
- * left out, with a warning. Overlaps are listed as they are.
+ * Listing order is by number: MBR primaries, then logical ones in chain order, then those of nested
+ * disklabels; GPT, APM and BSD by slot. Not listed are an extended partition itself, free space in
+ * an Apple map, and in a disklabel unused entries and the one that stands for its whole container.
+ * Entries of size zero and those that begin after the end of the disk are left out, with a warning.
+ * Overlaps are listed as they are.
  *
  * 0: *out is filled in. -EINVAL: bad sector size. -ENOMEM. Otherwise pread()'s error on the first
- * sector; later sectors that cannot be read count as damaged. On error *out
- * is an empty table, which needs no freeing.
+ * sector; later sectors that cannot be read count as damaged. On error *out is an empty table,
+ * which needs no freeing.
  */
 int fs_table_read(struct fs_source *src, uint32_t sector_size, struct fs_table *out,
 		  struct fs_error *err);

@@ -40,14 +40,30 @@ static bool read_entry(struct probe *p, uint32_t block, unsigned number, uint8_t
 	return !pt_read(p, entry, 512, (uint64_t)number * block) && be16(entry) == 0x504d;
 }
 
+/* The first entry describes the map. */
+static bool is_map(const uint8_t entry[512])
+{
+	return !strncasecmp((const char *)entry + 48, "Apple_partition_map", 32);
+}
+
+/*
+ * The block size for which block 1 holds the first entry, which is then in `entry`, or 0. With a
+ * larger one than the map's own block 1 may be a later entry, so the content is asked first.
+ */
 static uint32_t find_block_size(struct probe *p, uint8_t entry[512])
 {
 	uint32_t stated = be16(p->boot + 2);
+	uint32_t sizes[] = { stated, 512 };
 
-	if (is_power_of_2(stated) && stated >= 512 && stated <= 4096 &&
-	    read_entry(p, stated, 1, entry))
-		return stated;
-	return read_entry(p, 512, 1, entry) ? 512 : 0;
+	if (!is_power_of_2(stated) || stated < 512 || stated > 4096)
+		sizes[0] = 512;
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
+		if (read_entry(p, sizes[i], 1, entry) && is_map(entry))
+			return sizes[i];
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
+		if (read_entry(p, sizes[i], 1, entry))
+			return sizes[i];
+	return 0;
 }
 
 static int add_entry(struct probe *p, const uint8_t *entry, unsigned number)

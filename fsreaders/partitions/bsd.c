@@ -102,13 +102,19 @@ static bool inside(const struct extent *whole, uint64_t start, uint64_t sectors)
 	return start >= whole->start && range_in(start - whole->start, sectors, whole->sectors);
 }
 
-/* Do all entries lie inside if `base` is taken from their starts? */
+/* Unused entries are not listed even if they have a size: no system numbers them. */
+static bool is_used(const struct bsd_entry *e)
+{
+	return e->sectors && e->type;
+}
+
+/* Do all entries, and the whole that c stands for, lie inside if `base` is taken from their starts? */
 static bool all_inside(const struct bsd_label *label, const struct extent *whole, uint64_t base)
 {
 	for (unsigned i = 0; i < label->count; i++) {
 		const struct bsd_entry *e = &label->entry[i];
 
-		if (e->sectors && e->type &&
+		if ((is_used(e) || (i == RAW_PARTITION && e->sectors)) &&
 		    (e->start < base || !inside(whole, whole->start + e->start - base, e->sectors)))
 			return false;
 	}
@@ -133,8 +139,8 @@ static uint64_t displacement(const struct bsd_label *label, const struct extent 
 }
 
 /*
- * Partition c, or another that says "all of it" (NetBSD's d): it divides nothing. A used one over a
- * whole disk may be its only partition; one over a whole slice is listed as the slice already.
+ * Partition c says "all of it" and divides nothing. Another one that covers all of a slice is
+ * listed as the slice already; over a whole disk it may be the only one.
  */
 static bool is_whole(const struct probe *p, const struct extent *whole, unsigned index,
 		     const struct bsd_entry *e, uint64_t start)
@@ -143,9 +149,7 @@ static bool is_whole(const struct probe *p, const struct extent *whole, unsigned
 		       range_in(whole->start - start, whole->sectors, e->sectors)) ||
 		      (!start && e->sectors >= p->src->size / p->out->sector_size);
 
-	if (index == RAW_PARTITION || !e->type)
-		return covers || (index == RAW_PARTITION && !e->type);
-	return covers && whole->start;
+	return covers && (whole->start || index == RAW_PARTITION);
 }
 
 /* What an MBR entry tells already: disklabel programs copy those beside the slice. */
@@ -191,7 +195,7 @@ static int add_nested(struct probe *p, const struct bsd_label *label, const stru
 		uint64_t start = e->start + add;
 		int r;
 
-		if (!e->sectors || is_whole(p, slice, i, e, start))
+		if (!is_used(e) || is_whole(p, slice, i, e, start))
 			continue;
 		if (!inside(slice, start, e->sectors)) {
 			if (!is_mbr_partition(p, start, e->sectors))
@@ -259,7 +263,7 @@ int bsd_read(struct probe *p)
 		uint64_t start = e->start + add;
 		int r;
 
-		if (!e->sectors || is_whole(p, &disk, i, e, start))
+		if (!is_used(e) || is_whole(p, &disk, i, e, start))
 			continue;
 		r = add_entry(p, e, start, i, i + 1, 0, flavour);
 		if (r < 0)

@@ -183,50 +183,50 @@ static int check_backup(struct probe *p, const struct gpt *primary)
 	return r < 0 ? r : 0;
 }
 
-/* The primary, with any of the sector sizes. v tells about the one that was most nearly valid. */
+/*
+ * gpt_load() in a search: keeps in *g and *v what the first header that is there at all came to, or
+ * the first place looked at.
+ */
+static int try(struct probe *p, uint32_t sector_size, uint64_t lba, struct gpt *g,
+	       struct verdict *v)
+{
+	struct verdict here;
+	struct gpt found;
+	int r = gpt_load(p, sector_size, lba, &found, &here);
+
+	if (r > 0 || !v->why[0] || (here.present && !v->present)) {
+		*g = found;
+		*v = here;
+	}
+	return r;
+}
+
+/* The primary, with any of the sector sizes. */
 static int find_primary(struct probe *p, struct gpt *g, struct verdict *v)
 {
 	uint32_t only[2];
-	struct gpt first = { 0 };
+	int r = 0;
 
 	*v = (struct verdict) { 0 };
-	for (const uint32_t *size = pt_sector_sizes(p, only); *size; size++) {
-		struct verdict here;
-		int r = gpt_load(p, *size, 1, g, &here);
-
-		if (r)
-			return r;
-		if (!v->why[0] || (here.present && !v->present)) {
-			*v = here;
-			first = *g;
-		}
-	}
-	*g = first;
-	return 0;
+	for (const uint32_t *size = pt_sector_sizes(p, only); *size && !r; size++)
+		r = try(p, *size, 1, g, v);
+	return r;
 }
 
-/* The backup: in the last sector, or where a damaged primary says. */
+/* The backup: where a damaged primary says, or in the last sector. */
 static int find_backup(struct probe *p, const struct gpt *primary, struct gpt *g,
 		       struct verdict *v)
 {
 	uint32_t only[2];
-	int r;
+	int r = 0;
 
-	if (primary->alternate_lba > 1) {
-		r = gpt_load(p, primary->sector_size, primary->alternate_lba, g, v);
-		if (r)
-			return r;
-	}
-	for (const uint32_t *size = pt_sector_sizes(p, only); *size; size++) {
-		uint64_t sectors = p->src->size / *size;
-
-		if (sectors < 3)
-			continue;
-		r = gpt_load(p, *size, sectors - 1, g, v);
-		if (r)
-			return r;
-	}
-	return 0;
+	*v = (struct verdict) { 0 };
+	if (primary->alternate_lba > 1)
+		r = try(p, primary->sector_size, primary->alternate_lba, g, v);
+	for (const uint32_t *size = pt_sector_sizes(p, only); *size && !r; size++)
+		if (p->src->size / *size >= 3)
+			r = try(p, *size, p->src->size / *size - 1, g, v);
+	return r;
 }
 
 static int add_entry(struct probe *p, const uint8_t *entry, unsigned number)
@@ -302,7 +302,7 @@ static void explain_absence(struct probe *p, const struct verdict *primary,
 {
 	struct probe other = *p;
 	struct verdict v;
-	struct gpt g;
+	struct gpt g = { 0 };
 
 	pt_warn(p, "The MBR announces a GPT, but none is valid. The primary: %s. The backup: %s.",
 		primary->why, backup->why[0] ? backup->why : "there is no room for one");
@@ -317,8 +317,8 @@ static void explain_absence(struct probe *p, const struct verdict *primary,
 int gpt_read(struct probe *p)
 {
 	CLEANUP_FREE uint8_t *array = NULL;
-	struct verdict primary, backup = { 0 };
-	struct gpt g, other = { 0 };
+	struct verdict primary, backup;
+	struct gpt g = { 0 }, other = { 0 };
 	int r;
 
 	/* An MBR of its own, or a file system from the first sector on, over a GPT left behind. */

@@ -105,6 +105,7 @@ bool type_is_extended(uint8_t id);
 
 void text_guid(const uint8_t *guid, char *out);	/* 16 bytes, mixed-endian; GUID_TEXT of room */
 void text_utf16(const uint8_t *units, size_t count, char *out, size_t room);
+/* Mac OS Roman, or UTF-8, which other systems write into Apple maps. */
 void text_macroman(const uint8_t *bytes, size_t len, char *out, size_t room);
 
 #endif

@@ -108,12 +108,50 @@ static const uint16_t macroman[128] = {
 	0x00af, 0x02d8, 0x02d9, 0x02da, 0x00b8, 0x02dd, 0x02db, 0x02c7,
 };
 
+/* One character of UTF-8, or 0 if there is none in valid, shortest form. */
+static size_t utf8_char(const uint8_t *b, size_t len, uint32_t *c)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t n = b[0] < 0x80 ? 1 : b[0] >= 0xf0 ? 4 : b[0] >= 0xe0 ? 3 : b[0] >= 0xc0 ? 2 : 0;
+
+	if (!n || n > len || b[0] > 0xf4)
+		return 0;
+	*c = n == 1 ? b[0] : b[0] & (0x7f >> n);
+	for (size_t i = 1; i < n; i++) {
+		if ((b[i] & 0xc0) != 0x80)
+			return 0;
+		*c = *c << 6 | (b[i] & 0x3f);
+	}
+	return *c < least[n] ? 0 : n;
+}
+
+static bool is_utf8(const uint8_t *bytes, size_t len)
+{
+	uint32_t c;
+	size_t n;
+
+	for (size_t i = 0; i < len && bytes[i]; i += n) {
+		n = utf8_char(bytes + i, len - i, &c);
+		if (!n)
+			return false;
+	}
+	return true;
+}
+
+/* Text that happens to be valid UTF-8 and is Mac OS Roman all the same is not found in practice. */
 void text_macroman(const uint8_t *bytes, size_t len, char *out, size_t room)
 {
 	struct writer w = { out, room };
+	bool utf8 = is_utf8(bytes, len);
+	size_t n = 1;
 
-	for (size_t i = 0; i < len && bytes[i]; i++)
-		if (!put_char(&w, bytes[i] < 0x80 ? bytes[i] : macroman[bytes[i] - 0x80]))
+	for (size_t i = 0; i < len && bytes[i]; i += n) {
+		uint32_t c = bytes[i] < 0x80 ? bytes[i] : macroman[bytes[i] - 0x80];
+
+		if (utf8)
+			n = utf8_char(bytes + i, len - i, &c);
+		if (!put_char(&w, c))
 			break;
+	}
 	*w.out = 0;
 }
