@@ -21,3 +21,4 @@ include %D%/formats/local.mk
 include %D%/storage/local.mk
 include %D%/io/local.mk
 include %D%/ops/local.mk
+EXTRA_DIST += %D%/README.md
