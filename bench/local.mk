@@ -1,1 +1,4 @@
 # Measurements; nothing here runs under make check.
+EXTRA_DIST += %D%/README.md
+EXTRA_DIST += %D%/bench.py
+EXTRA_DIST += %D%/passthrough.c
