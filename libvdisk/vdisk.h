@@ -104,6 +104,12 @@ struct vd_open_options {
  * path counts only where it leads, symlinks resolved, into one of those or into an allow_dir.
  * Only regular files are opened in the search. Linkage is verified. The leaf is locked shared
  * (reading) or exclusive (writing) and its parents shared, on the byte ranges that QEMU uses.
+ * Each image holds a file open; where that takes it, the process's soft limit of open files is
+ * raised, and not lowered again.
+ *
+ * Of the chain tell -ENOENT, no parent was found; -ENOTUNIQ, several files have its id; -EUCLEAN,
+ * it has another id than the recorded one; -ELOOP, the chain is endless; -EINVAL, a parent was
+ * given to a base; -EBUSY, an image that others name as their parent was to be written.
  */
 VD_PUBLIC int vd_open(const char *path, unsigned flags, const struct vd_open_options *options,
 		      struct vd_disk **out, struct vd_error *err);

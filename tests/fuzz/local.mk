@@ -10,6 +10,9 @@ endif
 
 sh_tests += %D%/replay-corpora.sh
 
+fuzz_targets += %D%/chain-fuzzer
+%C%_chain_fuzzer_LDADD = $(fuzz_libs)
+
 
 EXTRA_DIST += %D%/corpus
 
