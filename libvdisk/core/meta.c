@@ -304,18 +304,33 @@ bool meta_durable(struct vd_file *f, uint64_t offset, uint64_t length)
 	return true;
 }
 
+bool meta_is_new(struct vd_file *f, uint64_t offset, uint32_t length)
+{
+	uint64_t page = align_down(offset, META_PAGE), in = offset - page;
+	const struct meta_page *p = *find(&f->image->disk->meta, f, page);
+	uint8_t bits = sector_bits(in, in + length);
+
+	return p && (p->dirty[0] & bits) == bits && !((p->dirty[1] | p->writing) & bits);
+}
+
 int meta_need_barrier(struct vd_file *f)
 {
 	f->image->disk->meta.need.barrier = true;
 	return -EAGAIN;
 }
 
-/* Reads a page that is marked as loading. Without the lock. */
-static int read_page(struct vd_file *f, uint64_t offset, uint64_t size, uint8_t *buf)
+/* Reads a page that is marked as loading. Without the lock. The file may be shorter yet than its
+ * size says: a change beyond the end was made, but not flushed. */
+static int read_page(struct vd_file *f, uint64_t offset, uint8_t *buf)
 {
-	uint64_t n = offset < size ? min_u64(size - offset, META_PAGE) : 0;
-	struct iovec v = { buf, n };
+	uint64_t size, n;
+	struct iovec v = { buf, 0 };
+	int r = storage_size(f->storage, &size);
 
+	if (r)
+		return r;
+	n = offset < size ? min_u64(size - offset, META_PAGE) : 0;
+	v.iov_len = n;
 	memset(buf + n, 0, META_PAGE - n);
 	return n ? file_preadv(f, &v, 1, offset) : 0;
 }
@@ -323,7 +338,7 @@ static int read_page(struct vd_file *f, uint64_t offset, uint64_t size, uint8_t 
 int meta_load(struct meta *m, pthread_mutex_t *lock)
 {
 	struct vd_file *f = m->need.file;
-	uint64_t offset = m->need.offset, size = f->size;
+	uint64_t offset = m->need.offset;
 	struct meta_page *p = *find(m, f, offset);
 	uint8_t buf[META_PAGE];
 	int r;
@@ -339,7 +354,7 @@ int meta_load(struct meta *m, pthread_mutex_t *lock)
 		return -ENOMEM;
 	p->loading = true;
 	pthread_mutex_unlock(lock);
-	r = read_page(f, offset, size, buf);
+	r = read_page(f, offset, buf);
 	pthread_mutex_lock(lock);
 	p->loading = false;
 	pthread_cond_broadcast(&m->loaded);

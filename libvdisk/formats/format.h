@@ -92,6 +92,10 @@ int meta_change(struct vd_file *file, uint64_t offset, const void *bytes, uint32
 		enum meta_phase phase);
 /* Whether what was changed in the range is durable. Asks for no I/O. */
 bool meta_durable(struct vd_file *file, uint64_t offset, uint64_t length);
+/* Whether all sectors of the range, which must not cross a page, were changed in META_NEW, in no
+ * other phase, and not before the last flush took its cut. What was published together with that
+ * change is then not on the disk either, so that more of the same range may be META_NEW. */
+bool meta_is_new(struct vd_file *file, uint64_t offset, uint32_t length);
 /* Notes that everything changed so far must be durable before the next try; returns -EAGAIN. */
 int meta_need_barrier(struct vd_file *file);
 
