@@ -5,10 +5,11 @@
 
 #include "formats/format.h"
 
-extern const struct vd_format vd_format_vdi, vd_format_raw;
+extern const struct vd_format vd_format_vdi, vd_format_vhd, vd_format_raw;
 
 const struct vd_format *const vd_formats[] = {
 	&vd_format_vdi,
+	&vd_format_vhd,
 	&vd_format_raw,	/* takes everything */
 	NULL
 };
