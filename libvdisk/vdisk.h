@@ -218,6 +218,12 @@ struct vd_create_options {
 	uint64_t block_size;		/* bytes; 0: the format's default */
 	struct vd_uuid uuid;		/* null: a fresh one */
 	const char *comment;		/* or NULL */
+
+	/* Called now and then, in the caller's thread, with how much of the new file is written,
+	 * bytes; last when all is there and durable. Not 0: nothing is made, the file is removed,
+	 * and vd_create returns -ECANCELED. NULL: not called. */
+	int (*progress)(void *opaque, uint64_t done, uint64_t total);
+	void *opaque;
 };
 
 /*

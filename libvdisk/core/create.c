@@ -12,8 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "checked.h"
 #include "cleanup.h"
 #include "core/disk.h"
+
+#define ZEROS (UINT64_C(64) << 20)	/* between two calls of progress */
 
 static int sync_folder(const char *path)
 {
@@ -81,6 +84,40 @@ static int take_name(const char *temporary, const char *path, bool overwrite,
 	return r ? fail(err, r, "%s: cannot sync its folder: %s", path, strerror(-r)) : 0;
 }
 
+int create_progress(const struct create_params *p, uint64_t done, uint64_t total)
+{
+	return p->progress && p->progress(p->opaque, done, total) ? -ECANCELED : 0;
+}
+
+int create_zeros(struct vd_storage *s, const struct create_params *p, uint64_t from, uint64_t to)
+{
+	int r = 0;
+
+	while (!r && from < to) {
+		uint64_t n = min_u64(ZEROS, to - from);
+
+		r = storage_zero(s, from, n, false);
+		from += n;
+		if (!r)
+			r = create_progress(p, from, to);
+	}
+	return r;
+}
+
+/* All is written: make it durable, and ask for the last time. */
+static int finish_image(struct vd_storage *s, const struct create_params *p, struct vd_error *err)
+{
+	uint64_t size = 0;
+	int r = storage_sync(s);
+
+	if (!r)
+		r = storage_size(s, &size);
+	if (r)
+		return fail(err, r, "%s: cannot sync the new image: %s", p->path, strerror(-r));
+	r = create_progress(p, size, size);
+	return r ? fail(err, r, "%s: given up, nothing was made", p->path) : 0;
+}
+
 static int write_image(const struct vd_format *format, const struct create_params *p,
 		       bool overwrite, struct vd_error *err)
 {
@@ -94,11 +131,8 @@ static int write_image(const struct vd_format *format, const struct create_param
 	if (r)
 		return r;
 	r = format->create(s, p, err);
-	if (!r) {
-		r = storage_sync(s);
-		if (r)
-			fail(err, r, "%s: cannot sync the new image: %s", p->path, strerror(-r));
-	}
+	if (!r)
+		r = finish_image(s, p, err);
 	storage_close(s);
 	if (!r)
 		r = take_name(temporary, p->path, overwrite, err);
@@ -160,6 +194,7 @@ int vd_create(const char *path, const struct vd_create_options *o, struct vd_err
 	struct create_params p = {
 		.path = path, .size = o->size, .block_size = o->block_size, .uuid = o->uuid,
 		.fixed = o->flags & VD_CREATE_FIXED, .comment = o->comment,
+		.progress = o->progress, .opaque = o->opaque,
 	};
 	bool overwrite = o->flags & VD_CREATE_OVERWRITE;
 	int r = check_options(path, o, &format, err);

@@ -165,7 +165,15 @@ struct create_params {
 	const char *comment;		/* or NULL */
 	/* A differencing image: */
 	const struct vd_image *parent;	/* NULL: a base */
+	int (*progress)(void *opaque, uint64_t done, uint64_t total);	/* or NULL */
+	void *opaque;
 };
+
+/* To be called between pieces of what takes long. 0, or -ECANCELED, with which create must end. */
+int create_progress(const struct create_params *p, uint64_t done, uint64_t total);
+/* Reserves the space from `from` to `to`, inside the storage's size, as zeros, and tells the
+ * progress. `to` is taken for the end of all that there is to do. */
+int create_zeros(struct vd_storage *s, const struct create_params *p, uint64_t from, uint64_t to);
 
 /* ------------------------------------------------------------------------------------ check */
 

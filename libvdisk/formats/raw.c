@@ -4,6 +4,7 @@
  * format recognises, so it is the last of the list. Records no ids and no parent.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "checked.h"
 #include "formats/format.h"
@@ -40,9 +41,9 @@ static int raw_create(struct vd_storage *s, const struct create_params *p, struc
 		return fail(err, -ENOTSUP, "%s: raw images have no parent", p->path);
 	r = storage_truncate(s, p->size);
 	if (!r && p->fixed)
-		r = storage_zero(s, 0, p->size, false);
-	return r ? fail(err, r, "%s: cannot make room for %llu bytes", p->path,
-			(unsigned long long)p->size) : 0;
+		r = create_zeros(s, p, 0, p->size);
+	return r ? fail(err, r, "%s: cannot make room for %llu bytes: %s", p->path,
+			(unsigned long long)p->size, strerror(-r)) : 0;
 }
 
 static const char *const raw_extensions[] = { "raw", "img", "dd", "bin", NULL };

@@ -636,7 +636,8 @@ static int vdi_check(struct vd_image *img, struct check_ctx *ctx)
 
 /* -------------------------------------------------------------------------------------- create */
 
-static int write_table(struct vd_storage *s, const struct vdi_header *h)
+static int write_table(struct vd_storage *s, const struct create_params *p,
+		       const struct vdi_header *h, uint64_t total)
 {
 	CLEANUP_FREE uint8_t *buf = malloc(SCAN);
 	bool fixed = h->type == VDI_FIXED;
@@ -651,6 +652,8 @@ static int write_table(struct vd_storage *s, const struct vdi_header *h)
 			put_le32(buf + 4 * i, (uint32_t)(block + i));
 		r = storage_pwrite(s, buf, n * 4, h->table + 4 * block);
 		block += n;
+		if (!r)
+			r = create_progress(p, h->table + 4 * block, total);
 	}
 	return r;
 }
@@ -704,10 +707,10 @@ static int vdi_create(struct vd_storage *s, const struct create_params *p, struc
 	size = h.data + (uint64_t)h.allocated * h.block_size;
 	vdi_header_build(buf, &h);
 	r = storage_truncate(s, size);
-	if (!r && p->fixed)
-		r = storage_zero(s, h.data, size - h.data, false);
 	if (!r)
-		r = write_table(s, &h);
+		r = write_table(s, p, &h, size);
+	if (!r)
+		r = create_zeros(s, p, h.data, size);
 	if (!r)
 		r = storage_pwrite(s, buf, sizeof(buf), 0);
 	return r ? fail(err, r, "%s: cannot write the new image: %s", p->path, strerror(-r)) : 0;

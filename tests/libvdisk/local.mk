@@ -1,2 +1,2 @@
-c_tests +=
+c_tests += %D%/creating-can-be-given-up
 sh_tests +=
