@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fs.h - what the kernel asks of the mount, and the answers. */
+#ifndef FS_H
+#define FS_H
+
+#include "buffers.h"
+#include "coherence.h"
+#include "nodes.h"
+
+#include <fuse_lowlevel.h>
+#include <semaphore.h>
+
+struct fs {
+	struct vd_disk *disk;
+	struct tree tree;
+	struct buffers buffers;
+	struct coherence coherence;
+	bool direct_io;
+	sem_t spoken_to;	/* posted once the kernel has begun to ask */
+};
+
+extern const struct fuse_lowlevel_ops fs_operations;	/* their userdata is a struct fs */
+
+#endif
