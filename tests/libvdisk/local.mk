@@ -1,2 +1,3 @@
 c_tests += %D%/creating-can-be-given-up
-sh_tests +=
+c_tests += %D%/a-flush-orders-metadata-by-phase
+c_tests += %D%/chainmap-agrees-with-a-flat-map
