@@ -12,6 +12,7 @@ c_tests += %D%/names-are-fit-for-a-terminal
 c_tests += %D%/survives-failing-reads-and-allocations
 %C%_survives_failing_reads_and_allocations_LDFLAGS = \
 	$(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=reallocarray
+sh_tests += %D%/real-disks-are-listed-as-other-programs-do.sh
 sh_tests += %D%/tables-of-other-programs-read-the-same.sh
 
 # For tests in bash and Python.

@@ -13,6 +13,8 @@ sh_tests += %D%/replay-corpora.sh
 fuzz_targets += %D%/chain-fuzzer
 %C%_chain_fuzzer_LDADD = $(fuzz_libs)
 
+fuzz_targets += %D%/partitions-fuzzer
+%C%_partitions_fuzzer_LDADD = $(fuzz_libs)
 
 EXTRA_DIST += %D%/corpus
 
