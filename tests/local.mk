@@ -7,6 +7,7 @@ EXTRA_DIST += \
 include %D%/build/local.mk
 include %D%/common/local.mk
 include %D%/storage/local.mk
+include %D%/core/local.mk
 include %D%/chain/local.mk
 include %D%/libvdisk/local.mk
 include %D%/format/local.mk

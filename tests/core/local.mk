@@ -1,0 +1,10 @@
+# Chains in memory and what they should hold, for the tests of this folder.
+check_LTLIBRARIES += %D%/libmodel.la
+%C%_libmodel_la_SOURCES = %D%/model.c %D%/model.h
+
+c_tests += %D%/random-operations-agree-with-a-model
+%C%_random_operations_agree_with_a_model_LDADD = %D%/libmodel.la $(unit_libs)
+
+check_PROGRAMS += %D%/dump
+%C%_dump_LDADD = %D%/libmodel.la $(unit_libs)
+sh_tests += %D%/qemu-img-agrees-with-what-we-wrote.sh
