@@ -124,7 +124,8 @@ static int vhd_new_parent(const struct create_params *p, struct vhd_dynamic *d,
 
 /* ------------------------------------------------------------------------------------ writing */
 
-static int vhd_fill(struct vd_storage *s, uint64_t offset, uint64_t length)
+static int vhd_fill(struct vd_storage *s, const struct create_params *p, uint64_t offset,
+		    uint64_t length)
 {
 	uint64_t n = min_u64(length, 256 << 10);
 	CLEANUP_FREE uint8_t *ones = malloc(n);
@@ -136,18 +137,20 @@ static int vhd_fill(struct vd_storage *s, uint64_t offset, uint64_t length)
 	for (uint64_t done = 0; !r && done < length; done += n) {
 		n = min_u64(n, length - done);
 		r = storage_pwrite(s, ones, n, offset + done);
+		if (!r)
+			r = create_progress(p, done + n, length);
 	}
 	return r;
 }
 
 /* Everything but the footers. *end: where it ends. */
-static int vhd_write_dynamic(struct vd_storage *s, struct vhd_dynamic *d,
-			     const struct vhd_names *names, uint64_t *end)
+static int vhd_write_dynamic(struct vd_storage *s, const struct create_params *p,
+			     struct vhd_dynamic *d, const struct vhd_names *names, uint64_t *end)
 {
 	uint8_t header[VHD_HEADER];
 	uint64_t table = div_up((uint64_t)d->max_table_entries * 4, VHD_SECTOR) * VHD_SECTOR;
 	uint64_t at = d->table_offset + table;
-	int r = vhd_fill(s, d->table_offset, table);
+	int r = vhd_fill(s, p, d->table_offset, table);
 
 	for (unsigned i = 0; !r && i < VHD_LOCATORS && d->locator[i].code; i++) {
 		d->locator[i].data_offset = at;
@@ -184,11 +187,13 @@ int vhd_create(struct vd_storage *s, const struct create_params *p, struct vd_er
 			r = vhd_new_parent(p, &d, names, err);
 		if (r)
 			return r;
-		r = vhd_write_dynamic(s, &d, names, &end);
+		r = vhd_write_dynamic(s, p, &d, names, &end);
 		if (!r)
 			r = storage_pwrite(s, footer, VHD_FOOTER, 0);
 	} else {
-		r = storage_truncate(s, p->size);
+		r = storage_truncate(s, p->size + VHD_FOOTER);
+		if (!r)
+			r = create_zeros(s, p, 0, p->size);
 	}
 	if (!r)
 		r = storage_pwrite(s, footer, VHD_FOOTER, end);

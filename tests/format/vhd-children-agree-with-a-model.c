@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Random writes, zeros and discards into chains of up to five VHDs, with other block sizes at each
- * level and a disk that ends in the middle of a block, agree with a flat model in memory, also after
- * closing and opening, and after the writer was cut off and others took over.
+ * Random writes, zeros and discards into chains of up to five VHDs, with another block size at each
+ * level and a disk that ends in the middle of a block, agree with a flat model in memory, also
+ * after closing and opening.
  */
 #include "vhd-test.h"
 

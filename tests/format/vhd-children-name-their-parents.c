@@ -30,7 +30,7 @@ static void limits(void)
 	struct vd_error err;
 	uint8_t byte = 1;
 
-	refuse((struct vd_create_options){ .size = 513 }, -EINVAL, "multiple of 512 bytes, not 513");
+	refuse((struct vd_create_options){ .size = 513 }, -EINVAL, "512 bytes, not 513");
 	refuse((struct vd_create_options){ .size = (UINT64_C(2040) << 30) + 512 }, -EFBIG,
 	       "at most 2040 GiB");
 	refuse((struct vd_create_options){ .size = MIB, .block_size = 3 * MIB }, -EINVAL,

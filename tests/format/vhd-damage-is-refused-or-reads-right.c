@@ -156,7 +156,8 @@ static void refusals(void)
 	refused(header_sum, "dynamic header at byte 512: checksum is 0x12345678, expected 0x");
 	refused(both_footers, "checksum is 0x");
 	refused(fixed_in_copy, "nor is there a good copy at 0");
-	refused(few_entries, "block table has 7 entries, but 524288 bytes in blocks of 65536 need 8");
+	refused(few_entries,
+		"block table has 7 entries, but 524288 bytes in blocks of 65536 need 8");
 	refused(table_past_end, "passes the end of the blocks");
 	refused(table_on_header, "overlaps the dynamic header");
 	refused(header_past_end, "dynamic header");

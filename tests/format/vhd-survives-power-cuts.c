@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The power fails after every change of the file, with every kind of loss since the last barrier.
- * The image opens, for reading and for writing, the check finds no error, and each sector holds what
- * the last completed flush made durable or the content of a write begun since.
+ * The image opens, for reading and for writing, the check finds no error, and each sector holds
+ * what the last completed flush made durable or the content of a write begun since.
  */
 #include "vhd-test.h"
 
@@ -168,7 +168,8 @@ static void check_footer(struct vd_storage *cut, uint64_t upto)
 		found = !memcmp(bytes + at, bytes, 512);
 	free(bytes);
 	if (!found)
-		test_fail(__FILE__, __LINE__, "cut after %" PRIu64 ": no footer but the copy", upto);
+		test_fail(__FILE__, __LINE__, "cut after %" PRIu64 ": no footer but the copy",
+			  upto);
 }
 
 static void look_at(struct vd_storage *cut, uint64_t upto)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Footers are put back, leaked space is given back, failed writes lose no space, a closed image ends
- * right behind its last block, and the check tells all of it.
+ * Footers are put back, leaked space is given back, failed writes lose no space, a closed image
+ * ends right behind its last block, and the check tells all of it.
  */
 #include "vhd-test.h"
 
@@ -189,7 +189,8 @@ static void lost_copy(void)
 	uint8_t head[512], tail[512];
 
 	CHECK_OK(storage_pwrite(s, "xx", 2, 100));
-	check_says(s, false, "minor: the copy of the footer at 0 differs from the one at the end\n");
+	check_says(s, false, "minor: the copy of the footer at 0 differs from the one at the "
+		   "end\n");
 	check_says(s, true, "minor (mended): the copy of the footer at 0 differs from the one at "
 		   "the end\n");
 	content_is_right(s, 3);
