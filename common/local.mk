@@ -2,7 +2,8 @@
 common_sources = \
 	%D%/bytes.h \
 	%D%/checked.h \
-	%D%/cleanup.h
+	%D%/cleanup.h \
+	%D%/text.h
 
 EXTRA_DIST += \
 	$(common_sources) \

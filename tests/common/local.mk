@@ -1,3 +1,4 @@
 c_tests += %D%/bytes
 c_tests += %D%/checked
 c_tests += %D%/cleanup
+c_tests += %D%/text
