@@ -89,6 +89,8 @@ int main(void)
 	give_up_everywhere("raw", VD_CREATE_FIXED, 130 * MIB);
 	give_up_everywhere("vdi", VD_CREATE_FIXED, 130 * MIB + 512);
 	give_up_everywhere("vdi", 0, UINT64_C(4) << 40);
+	give_up_everywhere("vhd", VD_CREATE_FIXED, 130 * MIB + 512);
+	give_up_everywhere("vhd", 0, UINT64_C(2000) << 30);
 	free(path);
 	return 0;
 }
