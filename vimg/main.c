@@ -1,17 +1,105 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* main.c - vimg: nothing but its version yet. */
+/* main.c - vimg VERB: the table of verbs, and what is the same for all of them. */
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "vdisk.h"
+#include "vimg.h"
+
+extern const struct verb verb_check, verb_create, verb_formats, verb_info;
+
+/* In the order of --help. */
+static const struct verb *const verbs[] = {
+	&verb_create,
+	&verb_info,
+	&verb_check,
+	&verb_formats,
+	NULL
+};
+
+static const struct verb *find_verb(const char *name)
+{
+	for (const struct verb *const *v = verbs; *v; v++)
+		if (!strcmp((*v)->name, name))
+			return *v;
+	return NULL;
+}
+
+static void help(void)
+{
+	puts("Usage: vimg COMMAND [OPTION...] ...\n"
+	     "\n"
+	     "Makes, describes and checks the disk images of virtual machines.\n");
+	for (const struct verb *const *v = verbs; *v; v++)
+		printf("  %-10s%s\n", (*v)->name, (*v)->summary);
+	puts("\n"
+	     "vimg COMMAND --help tells the options of a command, vimg --version the version;\n"
+	     "man vimg has it all. To mount an image see vimg-mount.");
+}
+
+static int run_verb(const struct verb *verb, int argc, char **argv)
+{
+	void *options = calloc(1, verb->options_size);
+	const char *const *words;
+	bool want_help = false;
+	int status;
+
+	if (!options) {
+		say("out of memory");
+		return STATUS_FAILED;
+	}
+	status = options_parse(verb, argc, argv, options, &want_help, &words);
+	if (want_help)
+		options_help(verb);
+	else if (!status)
+		status = verb->run(options, words);
+	options_free(verb, options);
+	free(options);
+	return status;
+}
+
+static int run(int argc, char **argv)
+{
+	const char *first = argc > 1 ? argv[1] : NULL;
+	const struct verb *verb;
+
+	if (!first)
+		return usage_error("what is to be done? See vimg --help");
+	if (!strcmp(first, "--version") || !strcmp(first, "-V")) {
+		printf("vimg %s\n", vd_version());
+		return STATUS_OK;
+	}
+	if (!strcmp(first, "--help") || !strcmp(first, "-h") || !strcmp(first, "-?") ||
+	    (!strcmp(first, "help") && argc == 2)) {
+		help();
+		return STATUS_OK;
+	}
+	if (!strcmp(first, "help"))
+		first = argv[2];
+	verb = find_verb(first);
+	if (!verb)
+		return usage_error("there is no %s %s; see vimg --help",
+				   *first == '-' ? "option" : "command", first);
+	if (first == argv[1])
+		return run_verb(verb, argc - 1, argv + 1);
+	options_help(verb);
+	return STATUS_OK;
+}
 
 int main(int argc, char **argv)
 {
-	if (argc == 2 && !strcmp(argv[1], "--version")) {
-		printf("vimg %s\n", vd_version());
-		return EXIT_SUCCESS;
+	int status;
+
+	/* Past ulimit -f a write fails then, and what is half made can be removed. */
+	signal(SIGXFSZ, SIG_IGN);
+	status = run(argc, argv);
+	if (fflush(stdout) || ferror(stdout)) {
+		say("cannot write the output: %s", strerror(errno));
+		status = status ? status : STATUS_FAILED;
 	}
-	fprintf(stderr, "vimg: this version knows --version only\n");
-	return EXIT_FAILURE;
+	if (status)
+		end_by_interrupt();
+	return status;
 }

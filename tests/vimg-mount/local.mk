@@ -2,7 +2,6 @@ EXTRA_DIST += %D%/mount-lib.sh
 
 c_tests +=
 sh_tests += \
-	%D%/an-unreadable-place-is-an-error.sh \
 	%D%/ends-only-when-all-is-durable.sh \
 	%D%/holes-are-found-and-made.sh \
 	%D%/is-read-only-without-rw.sh \
@@ -15,5 +14,4 @@ sh_tests += \
 	%D%/returns-when-usable.sh \
 	%D%/says-what-is-wrong.sh \
 	%D%/shows-disk-volumes-and-link.sh \
-	%D%/shows-the-chain.sh \
 	%D%/writes-reach-the-image.sh
