@@ -1,5 +1,8 @@
-# Manual pages, written as POD; the pages made of them are in the archive, so that only who builds
-# from the repository needs pod2man (which comes with perl).
+# Manual pages.
+dist_man_MANS += %D%/vimg-mount.1
+
+# Written as POD; the pages made of them are in the archive, so that only who builds from the
+# repository needs pod2man (which comes with perl).
 man_pods = \
 	%D%/vimg.pod
 

@@ -33,7 +33,7 @@
 struct gpt {
 	uint32_t sector_size;
 	uint64_t lba, alternate_lba;	/* of this header, and of the other */
-	uint64_t first_usable, last_usable;
+	uint64_t last_usable;
 	uint64_t array_lba;
 	uint32_t count, entry_size;
 	uint32_t array_crc;
@@ -107,7 +107,6 @@ static bool header_parse(const uint8_t *sector, uint32_t sector_size, uint64_t l
 		.sector_size = sector_size,
 		.lba = le64(sector + 24),
 		.alternate_lba = le64(sector + 32),
-		.first_usable = le64(sector + 40),
 		.last_usable = le64(sector + 48),
 		.array_lba = le64(sector + 72),
 		.count = le32(sector + 80),

@@ -287,8 +287,8 @@ struct vhd_check {
 static void vhd_check_report(struct vhd_check *c)
 {
 	static const char *const text[] = {
-		[VHD_OUTSIDE] = "which passes the end of the file",
-		[VHD_IN_HEADERS] = "where headers or the table are",
+		[VHD_OUTSIDE] = "past the end of the file",
+		[VHD_IN_HEADERS] = "among the headers",
 	};
 
 	if (c->fault == VHD_SOUND)
@@ -298,7 +298,7 @@ static void vhd_check_report(struct vhd_check *c)
 			      PRIu32 ", %s", c->first, c->sector, text[c->fault]);
 	else
 		check_finding(c->ctx, VD_FINDING_ERROR, false, "blocks %" PRIu32 " to %" PRIu32
-			      ", the first at sector %" PRIu32 ", are at places %s", c->first,
+			      ", the first at sector %" PRIu32 ", are %s", c->first,
 			      c->last, c->sector, text[c->fault]);
 	c->fault = VHD_SOUND;
 }

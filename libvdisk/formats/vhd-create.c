@@ -138,7 +138,7 @@ static int vhd_fill(struct vd_storage *s, const struct create_params *p, uint64_
 		n = min_u64(n, length - done);
 		r = storage_pwrite(s, ones, n, offset + done);
 		if (!r)
-			r = create_progress(p, offset + done, offset + length);
+			r = create_progress(p, done + n, length);
 	}
 	return r;
 }
@@ -191,7 +191,7 @@ int vhd_create(struct vd_storage *s, const struct create_params *p, struct vd_er
 		if (!r)
 			r = storage_pwrite(s, footer, VHD_FOOTER, 0);
 	} else {
-		r = storage_truncate(s, p->size);
+		r = storage_truncate(s, p->size + VHD_FOOTER);
 		if (!r)
 			r = create_zeros(s, p, 0, p->size);
 	}

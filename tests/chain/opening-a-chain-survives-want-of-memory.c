@@ -114,16 +114,26 @@ static void open_starved(const char *path, unsigned flags, const struct vd_open_
 	calls = 0;
 	CHECK_OK(open_once(path, flags, options, 0));
 	needed = calls;
-	if (!needed)
-		test_skip("the allocator is not ours (valgrind?)");
 	for (unsigned long n = 1; n <= needed; n++)
 		failed += open_once(path, flags, options, n) < 0;
 	printf("%s: %lu allocations, %lu fatal\n", path, needed, failed);
 	CHECK(failed > needed / 2);
 }
 
+/* Valgrind puts its own in the place of some of them. */
+static bool is_ours(void)
+{
+	char *volatile p = strdup("x");
+	long after = live;
+
+	free(p);
+	return calls == 1 && after == 1 && live == 0;
+}
+
 int main(void)
 {
+	if (!is_ours())
+		test_skip("the allocator is not ours (valgrind?)");
 	fresh_folder();
 	make_folder("Snapshots");
 	make_folder("far");

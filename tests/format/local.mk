@@ -1,4 +1,11 @@
-c_tests +=
+c_tests += %D%/raw-that-ends-in-a-stray-vhd-footer-stays-raw
 c_tests += %D%/vhd-headers-are-checked-field-by-field
 c_tests += %D%/vhd-names-of-parents-become-host-paths
+c_tests += %D%/vhd-and-qemu-agree
+c_tests += %D%/vhd-children-agree-with-a-model
+c_tests += %D%/vhd-children-name-their-parents
+c_tests += %D%/vhd-damage-is-refused-or-reads-right
+c_tests += %D%/vhd-survives-power-cuts
+c_tests += %D%/vhd-tidies-up-after-itself-and-others
 sh_tests +=
+EXTRA_DIST += %D%/vhd-test.h

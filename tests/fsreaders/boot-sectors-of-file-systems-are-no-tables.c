@@ -67,7 +67,9 @@ int main(void)
 	mbr_entry(&d, 0, 0, 0, 0x06, 1, 1000);
 	mbr_entry(&d, 0, 1, 0, 0x06, 1000, 1000);	/* overlap */
 	check_none();
-	mbr_entry(&d, 0, 1, 0, 0x06, 1001, 1000);
+	mbr_entry(&d, 0, 1, 0, 0x06, 1001, 1048);
+	check_none();
+	mbr_entry(&d, 0, 1, 0, 0x06, 1001, 1047);	/* to the end */
 	check_mbr(2);
 	mbr_entry(&d, 0, 1, 0x42, 0x06, 1001, 1000);	/* no boot flag */
 	check_none();

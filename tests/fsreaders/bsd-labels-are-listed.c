@@ -47,11 +47,14 @@ static void check_whole_disk(uint64_t place, uint32_t sector_size)
 	CHECK_STR(t.part[2].type, "ZFS");
 }
 
-/* In slice 2, which holds 1000 to 2999; logical partition 5 is in 3. Starts count from `base`. */
-static void check_nested(uint8_t type, unsigned version, uint64_t base)
+/*
+ * In slice 2, which holds 1000 to 2999; logical partition 5 is in 3. Starts count from `base`, and
+ * c says that it starts at `whole`.
+ */
+static void check_nested(uint8_t type, unsigned version, uint64_t base, uint64_t whole)
 {
 	const struct bsd_part parts[] = {
-		{ base + 16, 100, 7 }, { base + 116, 50, 1 }, { base, 2000, 0 },
+		{ base + 16, 100, 7 }, { base + 116, 50, 1 }, { whole, 2000, 0 },
 		{ 0, d.source.size / 512, 0 }, { base + 200, 1800, 7 }, { base + 200, 1801, 7 },
 		{ 64, 64, 8 },
 	};
@@ -65,6 +68,7 @@ static void check_nested(uint8_t type, unsigned version, uint64_t base)
 	mbr_entry(&d, 4000 * 512, 0, 0, 0x83, 1, 10);
 	bsd_label(&d, 1001 * 512, 512, version, parts, absolute ? 7 : 6);
 	read_disk(6, "Partition f of the disklabel in partition 2 is not inside it: left out.");
+	CHECK(!strchr(t.warnings, '\n'));
 	CHECK_EQ(t.kind, FS_TABLE_MBR);
 	CHECK_EQ(t.part[2].number, 5u);
 	CHECK_EQ(t.part[2].container, 3u);
@@ -96,11 +100,11 @@ int main(void)
 	check_whole_disk(4096, 4096);
 	check_whole_disk(2048, 2048);
 
-	check_nested(0xa5, 0, 0);
-	check_nested(0xa5, 0, 1000);
-	check_nested(0xa6, 0, 1000);
-	check_nested(0xa6, 1, 1000);
-	check_nested(0xa9, 0, 1000);
+	check_nested(0xa5, 0, 0, 0);
+	check_nested(0xa5, 0, 1000, 1000);
+	check_nested(0xa6, 0, 1000, 0);
+	check_nested(0xa6, 1, 1000, 0);
+	check_nested(0xa9, 0, 1000, 1000);
 
 	clear();
 	bsd_label(&d, 512, 512, 0, copied, COUNT(copied));

@@ -91,6 +91,19 @@ int main(void)
 	}
 	check(256, "more than 256 logical partitions");
 
+	/* Without a single partition the links alone must end too. */
+	begin(8192);
+	for (uint32_t i = 0; i < 300; i++)
+		mbr_entry(&d, (EXT + 2 * i) * 512, 1, 0, 0x05, 2 * i + 2, 2);
+	check(0, "more than 256 logical partitions");
+
+	/* The last two entries of a boot record count only if they make sense. */
+	begin(8192);
+	ebr(0, UINT32_MAX);
+	mbr_entry(&d, EXT * 512, 2, 0, 0x83, 10, 8182);
+	mbr_entry(&d, EXT * 512, 3, 0, 0x83, 10, 8183);
+	check(2, "");
+
 	/* Two extended partitions, one inside the other, that share their chain. */
 	begin(8192);
 	ebr(0, 100);

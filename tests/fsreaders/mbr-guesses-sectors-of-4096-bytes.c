@@ -54,8 +54,10 @@ int main(void)
 	check(0, 4096, MiB, 2);
 
 	/* An entry that would pass the end with 4096 rules it out. */
-	mbr_entry(&d, 0, 2, 0, 0x83, 8000, 1000);
+	mbr_entry(&d, 0, 2, 0, 0x83, 8000, 193);
 	check(0, 512, 256 * 512, 3);
+	mbr_entry(&d, 0, 2, 0, 0x83, 8000, 192);
+	check(0, 4096, MiB, 3);
 	mbr_entry(&d, 0, 2, 0, 0, 0, 0);
 
 	/* A chain of logical partitions is found where its boot record is. */

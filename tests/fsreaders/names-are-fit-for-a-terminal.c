@@ -79,6 +79,15 @@ int main(void)
 		    "\xcb\x87\xcb\x87\xcb\x87\xcb\x87\xcb\x87\xcb\x87\xcb\x87\xcb\x87"
 		    "\xcb\x87\xcb\x87\xcb\x87\xcb\x87\xcb\x87\xcb\x87\xcb\x87\xcb\x87"
 		    "\xcb\x87\xcb\x87\xcb\x87\xcb\x87\xcb\x87\xcb\x87\xcb\x87\xcb\x87");
+
+	/* A type that is too long for its place is cut between characters. */
+	struct fs_table t;
+	memset(d.bytes + 512 + 48, 0x8e, 32);
+	disk_read(&d, &t);
+	CHECK_EQ(t.count, 1u);
+	CHECK_EQ(strlen(t.part[0].type_id), 38u);
+	CHECK_EQ(strlen(t.part[0].name), 64u);
+	fs_table_free(&t);
 	disk_free(&d);
 	return 0;
 }

@@ -2,6 +2,7 @@ EXTRA_DIST += %D%/mount-lib.sh
 
 c_tests +=
 sh_tests += \
+	%D%/an-unreadable-place-is-an-error.sh \
 	%D%/ends-only-when-all-is-durable.sh \
 	%D%/holes-are-found-and-made.sh \
 	%D%/is-read-only-without-rw.sh \
@@ -14,4 +15,5 @@ sh_tests += \
 	%D%/returns-when-usable.sh \
 	%D%/says-what-is-wrong.sh \
 	%D%/shows-disk-volumes-and-link.sh \
+	%D%/shows-the-chain.sh \
 	%D%/writes-reach-the-image.sh

@@ -12,6 +12,7 @@ cd "$tmp"
 make_disk disk.img
 mkdir m
 touch file
+cleanup unmount "$tmp/m"
 
 # wrong STATUS PATTERN ARG...
 wrong() {
