@@ -16,7 +16,11 @@ fuzz_targets += %D%/chain-fuzzer
 fuzz_targets += %D%/partitions-fuzzer
 %C%_partitions_fuzzer_LDADD = $(fuzz_libs)
 
+fuzz_targets += %D%/vhd-fuzzer
+%C%_vhd_fuzzer_LDADD = $(fuzz_libs)
+
 EXTRA_DIST += %D%/corpus
+EXTRA_DIST += %D%/fuzz-image.h
 
 # Fuzz targets alone, without the tests.
 fuzzers: $(fuzz_targets)
