@@ -9,3 +9,5 @@ c_tests += %D%/vhd-survives-power-cuts
 c_tests += %D%/vhd-tidies-up-after-itself-and-others
 sh_tests +=
 EXTRA_DIST += %D%/vhd-test.h
+check_PROGRAMS += %D%/disk-bytes
+sh_tests += %D%/vhd-reads-what-virtualbox-wrote.sh
