@@ -1,0 +1,1 @@
+sh_tests += %D%/the-examples-work.sh
