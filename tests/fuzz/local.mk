@@ -16,6 +16,9 @@ fuzz_targets += %D%/chain-fuzzer
 fuzz_targets += %D%/partitions-fuzzer
 %C%_partitions_fuzzer_LDADD = $(fuzz_libs)
 
+fuzz_targets += %D%/vdi-fuzzer
+%C%_vdi_fuzzer_LDADD = $(fuzz_libs)
+
 fuzz_targets += %D%/vhd-fuzzer
 %C%_vhd_fuzzer_LDADD = $(fuzz_libs)
 
