@@ -3,27 +3,12 @@
 #include "image.h"
 #include "list.h"
 #include "say.h"
+#include "text.h"
 
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Length of the UTF-8 character at `s`, 0 where there is no valid one. */
-static size_t utf8_length(const unsigned char *s)
-{
-	size_t n = *s < 0x80 ? 1 : *s >= 0xc2 && *s < 0xe0 ? 2 : *s >= 0xe0 && *s < 0xf0 ? 3 :
-		   *s >= 0xf0 && *s < 0xf5 ? 4 : 0;
-
-	for (size_t i = 1; i < n; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	/* Overlong forms, surrogates, and what is past U+10FFFF. */
-	if ((*s == 0xe0 && s[1] < 0xa0) || (*s == 0xed && s[1] > 0x9f) ||
-	    (*s == 0xf0 && s[1] < 0x90) || (*s == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return n;
-}
 
 /* A listing for which there is no memory ends here: nothing was printed, nothing was written. */
 static void *have(void *pointer)
@@ -37,18 +22,9 @@ static void *have(void *pointer)
 /* File names are bytes, JSON strings are not: what is no UTF-8 becomes U+FFFD. */
 static struct json_object *string(const char *text)
 {
-	char *clean = have(malloc(strlen(text) * 3 + 1)), *out = clean;
-	struct json_object *json;
+	char *clean = have(malloc(TEXT_CLEAN_ROOM(strlen(text))));
+	struct json_object *json = have(json_object_new_string(text_clean(clean, text, false)));
 
-	while (*text) {
-		size_t n = utf8_length((const unsigned char *)text);
-
-		memcpy(out, n ? text : "\xef\xbf\xbd", n ? n : 3);
-		out += n ? n : 3;
-		text += n ? n : 1;
-	}
-	*out = '\0';
-	json = have(json_object_new_string(clean));
 	free(clean);
 	return json;
 }

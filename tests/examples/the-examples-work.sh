@@ -41,5 +41,5 @@ done
 vimg create -q --fixed cut.vdi 4M
 truncate -s 3M cut.vdi
 for reader in cat-disk async-reads; do
-	check_fails "$examples/$reader" cut.vdi
+	check_fails bash -c "\"\$0\" cut.vdi >/dev/null" "$examples/$reader"
 done
