@@ -64,7 +64,7 @@ static void fs_init(void *userdata, struct fuse_conn_info *conn)
 	conn->max_write = BUFFER_SIZE;
 	conn->max_background = 64;
 	conn->congestion_threshold = 48;
-	sem_post(&fs->spoken_to);
+	fs->greeted(fs->opaque);
 }
 
 static void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -88,6 +88,9 @@ static void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 	struct stat st;
 
 	(void)fi;
+	/* The first question of all is always for the folder's attributes. */
+	if (!__atomic_exchange_n(&fs->was_asked, true, __ATOMIC_ACQ_REL))
+		fs->asked(fs->opaque);
 	if (tree_stat(&fs->tree, ino, &st) < 0)
 		fuse_reply_err(req, ENOENT);
 	else

@@ -8,7 +8,6 @@
 #include "nodes.h"
 
 #include <fuse_lowlevel.h>
-#include <semaphore.h>
 
 struct fs {
 	struct vd_disk *disk;
@@ -16,7 +15,11 @@ struct fs {
 	struct buffers buffers;
 	struct coherence coherence;
 	bool direct_io;
-	sem_t spoken_to;	/* posted once the kernel has begun to ask */
+	/* Called when the kernel opens the conversation, and before its first question is answered. */
+	void (*greeted)(void *opaque);
+	void (*asked)(void *opaque);
+	void *opaque;
+	bool was_asked;		/* atomic */
 };
 
 extern const struct fuse_lowlevel_ops fs_operations;	/* their userdata is a struct fs */

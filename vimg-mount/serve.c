@@ -2,14 +2,15 @@
 /*
  * serve.c - mounts a disk and serves it until it is unmounted.
  *
- *	parent ── checks the command line and the mount point, forks, waits for one byte: the status
+ *	parent ── checks the command line and the mount point, forks, waits for one byte: the status;
+ *	          then asks the mount something, to be sure that it answers
  *	child  ── opens the image, mounts, and serves with these threads:
  *	            main       libfuse's loop, with its workers (fs.c)
  *	            control    signals, and those who wait for the end (control.c)
  *	            coherence  answers writes that other nodes would show (coherence.c)
- *	            starter    tells the parent that the mount is usable, then ends
  *
- * The child forks before it opens, because threads and locks do not survive a fork.
+ * It forks before it opens, because threads and locks do not survive a fork. The child never touches
+ * its own mount: killed while it waits for itself, it would stay for ever.
  */
 #include "serve.h"
 #include "cleanup.h"
@@ -46,9 +47,7 @@ struct server {
 	struct fs fs;
 	struct control control;
 	struct mount_entry mount;
-	pthread_t starter;
-	bool ended;			/* atomic: the loop is left */
-	bool usable;			/* the parent has been told so */
+	bool greeted;			/* the kernel knows us */
 	int report;			/* pipe to the parent, or -1 */
 };
 
@@ -134,17 +133,28 @@ static int make_session(struct server *s)
 	return STATUS_USAGE;
 }
 
-static int wait_for_child(int fd, pid_t child)
+/* The mount is usable once its folder's attributes come through the kernel. */
+static bool answers(const char *mountpoint)
+{
+	struct mount_entry mount;
+	struct stat st;
+
+	return stat(mountpoint, &st) == 0 && mounts_find(mountpoint, &mount) == 0 &&
+	       st.st_dev == makedev(mount.major, mount.minor) && !strcmp(mount.type, MOUNT_TYPE);
+}
+
+static int wait_for_child(const struct server *s, int fd, pid_t child)
 {
 	unsigned char status;
 	ssize_t n;
 
 	while ((n = read(fd, &status, 1)) < 0 && errno == EINTR)
 		;
-	if (n == 1)
+	if (n == 1 && (status || answers(s->mountpoint)))
 		return status;
-	waitpid(child, NULL, 0);
-	say("the server died before the mount was usable");
+	if (n != 1)
+		waitpid(child, NULL, 0);
+	say("the server ended before the mount was usable");
 	return STATUS_FAILED;
 }
 
@@ -175,13 +185,15 @@ static void go_to_background(void)
 		close(null);
 }
 
-static void raise_read_ahead(const struct mount_entry *mount)
+/* The kernel has set its own by the time it asks. */
+static void raise_read_ahead(void *opaque)
 {
+	const struct server *s = opaque;
 	char path[64];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", mount->major,
-		 mount->minor);
+	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", s->mount.major,
+		 s->mount.minor);
 	file = fopen(path, "we");
 	if (!file)
 		return; /* not root, or no /sys: slower, no more */
@@ -189,23 +201,15 @@ static void raise_read_ahead(const struct mount_entry *mount)
 	fclose(file);
 }
 
-/* Usable is what answers: the folder's own attributes have to come through the kernel. */
-static void *starter_thread(void *opaque)
+/* From here on nothing can fail that the parent should tell of. */
+static void greeted(void *opaque)
 {
 	struct server *s = opaque;
-	struct stat st;
 
-	sem_wait(&s->fs.spoken_to);
-	if (__atomic_load_n(&s->ended, __ATOMIC_ACQUIRE) || stat(s->mountpoint, &st) < 0 ||
-	    st.st_dev != makedev(s->mount.major, s->mount.minor))
-		return NULL;
-	/* Not before the kernel has set its own. */
-	raise_read_ahead(&s->mount);
-	s->usable = true;
+	s->greeted = true;
 	if (s->report >= 0)
 		go_to_background();
 	report(s, STATUS_OK);
-	return NULL;
 }
 
 /* Called at a signal: the threads that serve end once nothing depends on them. */
@@ -233,6 +237,9 @@ static int open_disk(struct server *s)
 		    *s->image.table_error.text ? s->image.table_error.text :
 		    strerror(-s->image.table_status));
 	s->fs.disk = s->image.disk;
+	s->fs.greeted = greeted;
+	s->fs.asked = raise_read_ahead;
+	s->fs.opaque = s;
 	s->fs.direct_io = s->options->direct_io;
 	buffers_init(&s->fs.buffers);
 	return tree_build(&s->image, s->options, &s->fs.tree);
@@ -286,25 +293,18 @@ static int serve_mounted(struct server *s)
 {
 	int status = coherence_start(&s->fs.coherence, &s->fs.tree, s->session);
 
-	sem_init(&s->fs.spoken_to, 0, 0);
-	if (!status)
-		status = -pthread_create(&s->starter, NULL, starter_thread, s);
 	if (!status) {
 		control_listen(&s->control, &s->mount);
 		status = run_loop(s);
-		__atomic_store_n(&s->ended, true, __ATOMIC_RELEASE);
-		sem_post(&s->fs.spoken_to);
 	}
 	/* Closes the connection, so whoever still waits for an answer gets an error. */
 	fuse_session_unmount(s->session);
-	if (s->starter)
-		pthread_join(s->starter, NULL);
 	coherence_stop(&s->fs.coherence);
 	if (status < 0)
 		say("serving %s ended: %s", s->mountpoint, strerror(-status));
-	else if (!s->usable)
+	else if (!s->greeted)
 		say("%s was unmounted before it was usable", s->mountpoint);
-	return status < 0 || !s->usable ? STATUS_FAILED : STATUS_OK;
+	return status < 0 || !s->greeted ? STATUS_FAILED : STATUS_OK;
 }
 
 /* Closes the image and tells those who wait for that. */
@@ -365,7 +365,7 @@ static int serve_in_background(struct server *s)
 	}
 	if (child) {
 		close(ends[1]);
-		return wait_for_child(ends[0], child);
+		return wait_for_child(s, ends[0], child);
 	}
 	serve_in_child(s, ends[1]);
 	status = serve_here(s);

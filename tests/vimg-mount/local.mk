@@ -4,6 +4,7 @@ c_tests +=
 sh_tests += \
 	%D%/an-unreadable-place-is-an-error.sh \
 	%D%/ends-only-when-all-is-durable.sh \
+	%D%/help-and-manual-tell-every-option.sh \
 	%D%/holes-are-found-and-made.sh \
 	%D%/is-read-only-without-rw.sh \
 	%D%/kernel-mounts-ext4-from-a-volume.sh \

@@ -54,5 +54,5 @@ as_user vimg-mount --image disk.img m
 as_user cat m/vhdd m/vol0 m/vol1 >/dev/null
 server=$(pgrep -n -u "$user" -f "vimg-mount --image disk.img m") || fail "no server"
 peak=$(awk '/^VmHWM/ { print $2 }' "/proc/$server/status")
-[ "$peak" -le 16384 ] || [ -n "${ASAN_OPTIONS:-}" ] || fail "the server took $peak KiB"
+[ "$peak" -le 16384 ] || [ -n "${SAN_CFLAGS:-}" ] || fail "the server took $peak KiB"
 as_user vimg-mount -u m
