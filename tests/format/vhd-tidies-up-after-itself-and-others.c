@@ -228,10 +228,13 @@ static void mending_that_fails(void)
 	}
 }
 
+#define PIECES 100
+
 /* A write that fails gives its block back; the next one takes it, and sees nothing of it. */
 static void failed_writes(void)
 {
 	struct vd_storage *s = new_vhd(SIZE, BLOCK, false, NULL), *log, *fault;
+	struct iovec iov[PIECES];
 	struct vd_disk *d;
 	uint64_t length;
 
@@ -241,12 +244,13 @@ static void failed_writes(void)
 	CHECK_OK(vd_write(d, "0", 1, 0, 0));
 	CHECK_OK(vd_flush(d));
 	memset(data, 'z', BLOCK);
+	/* The core writes so many pieces in several calls, and the second one fails. */
+	for (unsigned i = 0; i < PIECES; i++)
+		iov[i] = (struct iovec){ data + i * 100, 100 };
 	for (unsigned i = 0; i < 100; i++) {
-		/* The data is written; filling up the rest of the block fails. */
-		storage_fault_arm(fault, FAULT_WRITE | FAULT_ZERO, 2, -EIO, false);
-		if (i == 0)
-			storage_fault_arm(fault, FAULT_WRITE, 1, -EIO, false);
-		(void)vd_write(d, data, BLOCK / 2, 5 * BLOCK + 1000, 0);
+		storage_fault_arm(fault, FAULT_WRITE, 2, -EIO, false);
+		CHECK_EQ(vd_writev(d, iov, PIECES, 5 * BLOCK + 1000, 0), -EIO);
+		CHECK(storage_fault_fired(fault));
 		storage_fault_arm(fault, FAULT_ALL, 0, 0, false);
 	}
 	CHECK_OK(vd_write(d, "1", 1, 7 * BLOCK + 1000, 0));
