@@ -222,6 +222,8 @@ int vd_check(struct vd_disk *d, unsigned level, unsigned flags, vd_finding_fn *f
 		LOCK_SCOPE(&d->lock);
 		meta_forget(&d->meta);
 		chainmap_drop(&d->map, 0, d->size);
+		for (unsigned i = 0; i < img->files; i++)
+			img->file[i].durable_size = 0; /* it may have been cut */
 	}
 	if (!r && out)
 		*out = result;

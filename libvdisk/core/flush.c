@@ -7,6 +7,9 @@
  *   write what is new                         | sync: sectors with both
  *   write what points to it                   | sync
  *
+ * Where old content and new space are zeros, durably, the pointer needs no barrier and goes with what
+ * is new (struct reservation, unordered).
+ *
  * A write that completes after the cut is durable with the next flush: its pointers are not in the
  * cut. What completed before the flush began has its data in the first sync.
  */
@@ -14,6 +17,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "checked.h"
 #include "cleanup.h"
 #include "core/disk.h"
 
@@ -33,15 +37,22 @@ static int sync_files(struct vd_disk *d)
 
 	for (unsigned i = 0; i < img->files; i++) {
 		struct vd_file *f = &img->file[i];
+		uint64_t size;
 		int r;
 
 		if (!__atomic_exchange_n(&f->data_dirty, false, __ATOMIC_ACQ_REL))
 			continue;
+		pthread_mutex_lock(&d->lock);
+		size = f->size;
+		pthread_mutex_unlock(&d->lock);
 		r = storage_sync(f->storage);
 		if (r) {
 			__atomic_store_n(&d->failed, r, __ATOMIC_RELEASE);
 			return r;
 		}
+		pthread_mutex_lock(&d->lock);
+		f->durable_size = max_u64(f->durable_size, size);
+		pthread_mutex_unlock(&d->lock);
 	}
 	return 0;
 }

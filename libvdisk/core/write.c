@@ -128,16 +128,42 @@ static void patch(struct vd_disk *d, const struct run *run)
 	chainmap_patch(&d->map, run);
 }
 
+/* With the disk's lock and the range's: whether all of it reads as zeros. */
+static bool is_zero(struct vd_disk *d, uint64_t offset, uint64_t length)
+{
+	while (length) {
+		struct run run;
+		int r = HOT_CALL(d, resolve(d, offset, length, &run));
+
+		if (r || run.kind != RUN_ZERO)
+			return false;
+		offset += run.length;
+		length -= run.length;
+	}
+	return true;
+}
+
+static int reserve(struct vd_disk *d, struct reservation *res)
+{
+	struct vd_image *leaf = disk_leaf(d);
+	int r;
+
+	LOCK_SCOPE(&d->lock);
+	r = HOT_CALL(d, leaf->format->reserve(leaf, res));
+	if (!r)
+		res->unordered = res->zeroed &&
+				 range_in(res->offset, res->length, res->file->durable_size) &&
+				 is_zero(d, res->start, res->length);
+	return r;
+}
+
 /* With the block's range locked, and the range absent in the leaf. Returns how much was done. */
 static int64_t put_new(struct vd_disk *d, const struct source *s, uint64_t offset, uint64_t length)
 {
 	struct vd_image *leaf = disk_leaf(d);
 	struct reservation res = { .start = offset, .length = length };
-	int r;
+	int r = reserve(d, &res);
 
-	pthread_mutex_lock(&d->lock);
-	r = HOT_CALL(d, leaf->format->reserve(leaf, &res));
-	pthread_mutex_unlock(&d->lock);
 	if (r)
 		return r;
 	length = min_u64(length, res.start + res.length - offset);

@@ -37,6 +37,7 @@ struct vd_file {
 	struct vd_image *image;
 	struct vd_storage *storage;
 	uint64_t size;		/* bytes; the core keeps it up to date, under the disk's lock */
+	uint64_t durable_size;	/* what a power cut leaves of it at least; under the disk's lock */
 	unsigned index;		/* in image->file */
 	unsigned id;		/* in the disk: key of the metadata cache */
 	bool data_dirty;	/* written since the last sync; atomic */
@@ -132,6 +133,10 @@ struct reservation {
 	uint64_t offset;	/* where `start` goes */
 	uint64_t grow;		/* make the file at least this long first; 0: no need */
 	bool zeroed;		/* the space reads as zeros already */
+	/* Set by the core before publish(): what the range held before reads as zeros, and so does
+	 * the space, durably. Whichever of data and pointer is on the disk first, each sector is
+	 * old or new: publish() may use META_NEW for the pointer, which saves a sync. */
+	bool unordered;
 	uint64_t priv[2];	/* the driver's */
 };
 

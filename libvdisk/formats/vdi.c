@@ -22,7 +22,8 @@
 #define DEFAULT_BLOCK (1u << 20)
 #define MAX_BLOCK (256u << 20)
 #define SCAN (1u << 20)		/* bytes of the table read at once */
-#define GROW_BLOCKS 64
+#define GROW_LEAST 16		/* blocks that the file grows ahead: holes, cut off at closing */
+#define GROW_MOST 64
 
 struct vdi {
 	struct vdi_header h;
@@ -269,6 +270,12 @@ static int pick_index(struct vd_image *img, struct reservation *res)
 	return 0;
 }
 
+/* Space that is there, and durably zero, when the next blocks want it. */
+static uint64_t grow_ahead(uint64_t index)
+{
+	return min_u64(max_u64(index / 8, GROW_LEAST), GROW_MOST);
+}
+
 static int vdi_reserve(struct vd_image *img, struct reservation *res)
 {
 	struct vdi *v = img->priv;
@@ -290,22 +297,24 @@ static int vdi_reserve(struct vd_image *img, struct reservation *res)
 	res->offset = position(v, (uint32_t)res->priv[0]);
 	end = v->h.data + (res->priv[0] + 1) * v->unit;
 	if (end > f->size)
-		res->grow = end + min_u64(res->priv[0] / 8, GROW_BLOCKS) * v->unit;
+		res->grow = min_u64(end + grow_ahead(res->priv[0]) * v->unit,
+				    v->h.data + v->h.blocks * v->unit);
 	return 0;
 }
 
-static int set_entry(struct vd_image *img, uint64_t block, uint32_t entry)
+static int set_entry(struct vd_image *img, uint64_t block, uint32_t entry, enum meta_phase phase)
 {
 	uint8_t bytes[4];
 
 	put_le32(bytes, entry);
-	return meta_change(&img->file[0], entry_at(img->priv, block), bytes, 4, META_POINTER);
+	return meta_change(&img->file[0], entry_at(img->priv, block), bytes, 4, phase);
 }
 
 static int vdi_publish(struct vd_image *img, const struct reservation *res)
 {
 	struct vdi *v = img->priv;
-	int r = set_entry(img, res->start / v->h.block_size, (uint32_t)res->priv[0]);
+	int r = set_entry(img, res->start / v->h.block_size, (uint32_t)res->priv[0],
+			  res->unordered ? META_NEW : META_POINTER);
 
 	if (!r)
 		v->reserved--;
@@ -331,7 +340,7 @@ static int vdi_zero(struct vd_image *img, uint64_t offset, uint64_t length, uint
 		return 0;
 	r = read_entry(img, block, &entry);
 	if (!r && entry == VDI_FREE)
-		r = set_entry(img, block, VDI_ZERO);
+		r = set_entry(img, block, VDI_ZERO, META_POINTER);
 	if (!r)
 		*done = guest_bytes(v, block);
 	return r;
