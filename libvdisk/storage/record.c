@@ -11,7 +11,8 @@
  *	                                                 covers 2
  *	completed	1, 0, 2, 4 ...			 (1 and 0: truncate 2 was still running)
  *
- * Changes that overlap and run at the same time are made in the order of their completion.
+ * Changes that overlap and run at the same time are made in the order of their completion. A disk
+ * writes whole sectors: a change of a part of one is remembered as what the sector holds after it.
  * A failed change may have happened or not, for ever. Memory: all data that was written.
  */
 #include <errno.h>
@@ -49,6 +50,8 @@ struct entry {
 struct record {
 	struct stacked stacked;
 	struct vd_storage *start;	/* memory: the content at the beginning; never changed */
+	/* Held by each change, alone where it is about parts of sectors. */
+	pthread_rwlock_t parts;
 	pthread_mutex_t lock;		/* of all below */
 	struct entry *log;
 	uint64_t length, room;
@@ -115,23 +118,76 @@ static int record_end(struct record *r, uint64_t index, int err)
 	return err;
 }
 
-static int record_pwritev(struct vd_storage *s, const struct iovec *iov, int n, uint64_t offset)
+/* The range, made wider to whole sectors, with what they hold; not past the end of the storage. */
+static int read_sectors(struct vd_storage *s, struct entry *e, uint64_t offset, uint64_t length)
+{
+	uint64_t end = offset + length, whole = div_up(end, SECTOR) * SECTOR, size, have;
+	struct iovec iov;
+	int err = storage_size(lower_of(s), &size);
+
+	if (err < 0)
+		return err;
+	e->kind = ENTRY_WRITE;
+	e->offset = align_down(offset, SECTOR);
+	e->length = max_u64(end, min_u64(whole, size)) - e->offset;
+	if (posix_memalign((void **)&e->data, 4096, e->length))
+		return -ENOMEM;
+	have = size > e->offset ? min_u64(e->length, size - e->offset) : 0;
+	memset(e->data + have, 0, e->length - have);
+	iov = (struct iovec){ e->data, have };
+	err = have ? stacked_preadv(s, &iov, 1, e->offset) : 0;
+	if (err < 0)
+		free(e->data);
+	return err;
+}
+
+static bool is_part(uint64_t offset, uint64_t length)
+{
+	return !is_aligned(offset, SECTOR) || !is_aligned(length, SECTOR);
+}
+
+static void lock_parts(struct record *r, bool alone)
+{
+	if (alone)
+		pthread_rwlock_wrlock(&r->parts);
+	else
+		pthread_rwlock_rdlock(&r->parts);
+}
+
+static int record_pwritev_locked(struct vd_storage *s, const struct iovec *iov, int n,
+				 uint64_t offset, uint64_t length)
 {
 	struct record *r = record_of(s);
-	struct entry e = { .kind = ENTRY_WRITE, .offset = offset };
-	uint64_t index, done = 0;
-	int err;
+	struct entry e = { .kind = ENTRY_WRITE, .offset = offset, .length = length };
+	uint64_t index;
+	uint8_t *to;
+	int err = 0;
 
-	e.length = storage_iov_length(iov, n);
-	e.data = malloc(e.length);
-	if (!e.data)
-		return -ENOMEM;
+	if (is_part(offset, length))
+		err = read_sectors(s, &e, offset, length);
+	else
+		e.data = malloc(length);
+	if (err < 0 || !e.data)
+		return err < 0 ? err : -ENOMEM;
+	to = e.data + (offset - e.offset);
 	for (int i = 0; i < n; i++) {
-		memcpy(e.data + done, iov[i].iov_base, iov[i].iov_len);
-		done += iov[i].iov_len;
+		memcpy(to, iov[i].iov_base, iov[i].iov_len);
+		to += iov[i].iov_len;
 	}
 	err = record_begin(r, e, &index);
 	return err < 0 ? err : record_end(r, index, stacked_pwritev(s, iov, n, offset));
+}
+
+static int record_pwritev(struct vd_storage *s, const struct iovec *iov, int n, uint64_t offset)
+{
+	struct record *r = record_of(s);
+	uint64_t length = storage_iov_length(iov, n);
+	int err;
+
+	lock_parts(r, is_part(offset, length));
+	err = record_pwritev_locked(s, iov, n, offset, length);
+	pthread_rwlock_unlock(&r->parts);
+	return err;
 }
 
 static int record_truncate(struct vd_storage *s, uint64_t size)
@@ -145,14 +201,53 @@ static int record_truncate(struct vd_storage *s, uint64_t size)
 
 typedef int zero_fn(struct vd_storage *s, uint64_t offset, uint64_t length);
 
+/* What becomes of [offset, end), which lies in one sector. */
+static int begin_part(struct vd_storage *s, uint64_t offset, uint64_t end, uint64_t *index)
+{
+	struct entry e = { 0 };
+	int err = read_sectors(s, &e, offset, end - offset);
+
+	if (err < 0)
+		return err;
+	memset(e.data + (offset - e.offset), 0, end - offset);
+	return record_begin(record_of(s), e, index);
+}
+
+/* Up to three entries: the sectors at the ends, of which only a part is changed, and the middle. */
+static int begin_zeros(struct vd_storage *s, uint64_t offset, uint64_t end, uint64_t *index, int *n)
+{
+	uint64_t first = div_up(offset, SECTOR) * SECTOR, last = align_down(end, SECTOR);
+	int err = 0;
+
+	*n = 0;
+	if (first > last) /* inside one sector */
+		return begin_part(s, offset, end, &index[(*n)++]);
+	if (offset < first)
+		err = begin_part(s, offset, first, &index[(*n)++]);
+	if (err == 0 && last < end)
+		err = begin_part(s, last, end, &index[(*n)++]);
+	if (err == 0 && first < last)
+		err = record_begin(record_of(s), (struct entry){
+			.kind = ENTRY_ZERO, .offset = first, .length = last - first,
+		}, &index[(*n)++]);
+	return err;
+}
+
 static int record_zeros(struct vd_storage *s, zero_fn *fn, uint64_t offset, uint64_t length)
 {
 	struct record *r = record_of(s);
-	struct entry e = { .kind = ENTRY_ZERO, .offset = offset, .length = length };
-	uint64_t index;
-	int err = record_begin(r, e, &index);
+	uint64_t index[3];
+	int n, err;
 
-	return err < 0 ? err : record_end(r, index, fn(s, offset, length));
+	lock_parts(r, is_part(offset, length));
+	err = begin_zeros(s, offset, offset + length, index, &n);
+	if (err == 0) {
+		err = fn(s, offset, length);
+		for (int i = 0; i < n; i++)
+			record_end(r, index[i], err);
+	}
+	pthread_rwlock_unlock(&r->parts);
+	return err;
 }
 
 static int record_punch(struct vd_storage *s, uint64_t offset, uint64_t length)
@@ -211,6 +306,7 @@ static void record_close(struct vd_storage *s)
 	storage_close(r->durable);
 	stacked_fini(&r->stacked);
 	pthread_mutex_destroy(&r->lock);
+	pthread_rwlock_destroy(&r->parts);
 	free(r);
 }
 
@@ -284,6 +380,7 @@ int storage_open_record(struct vd_storage *lower, struct vd_storage **out)
 	}
 	r->start = start;
 	pthread_mutex_init(&r->lock, NULL);
+	pthread_rwlock_init(&r->parts, NULL);
 	*out = &r->stacked.base;
 	return 0;
 }
