@@ -1,6 +1,6 @@
 # Chains in memory and what they should hold, for the tests of this folder.
 check_LTLIBRARIES += %D%/libmodel.la
-%C%_libmodel_la_SOURCES = %D%/model.c %D%/model.h
+%C%_libmodel_la_SOURCES = %D%/model.c %D%/model.h %D%/history.c %D%/history.h
 
 c_tests += %D%/random-operations-agree-with-a-model
 %C%_random_operations_agree_with_a_model_LDADD = %D%/libmodel.la $(unit_libs)
@@ -8,3 +8,5 @@ c_tests += %D%/random-operations-agree-with-a-model
 check_PROGRAMS += %D%/dump
 %C%_dump_LDADD = %D%/libmodel.la $(unit_libs)
 sh_tests += %D%/qemu-img-agrees-with-what-we-wrote.sh
+c_tests += %D%/power-cut-keeps-what-was-flushed
+%C%_power_cut_keeps_what_was_flushed_LDADD = %D%/libmodel.la $(unit_libs)
