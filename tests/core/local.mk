@@ -10,3 +10,5 @@ check_PROGRAMS += %D%/dump
 sh_tests += %D%/qemu-img-agrees-with-what-we-wrote.sh
 c_tests += %D%/power-cut-keeps-what-was-flushed
 %C%_power_cut_keeps_what_was_flushed_LDADD = %D%/libmodel.la $(unit_libs)
+c_tests += %D%/power-cut-with-many-writers
+%C%_power_cut_with_many_writers_LDADD = %D%/libmodel.la $(unit_libs)
