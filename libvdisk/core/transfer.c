@@ -57,11 +57,14 @@ static bool aligned(const struct vd_file *f, const struct iovec *iov, int n, uin
 	return is_aligned(all, f->storage->align);
 }
 
-static void *bounce_new(const struct vd_file *f, size_t size)
+/* For `length` bytes and what alignment adds at both ends; at most BOUNCE. */
+static void *bounce_new(const struct vd_file *f, uint64_t length)
 {
+	uint64_t align = max_u64(f->storage->align, sizeof(void *));
+	uint64_t size = length < BOUNCE ? div_up(length, align) * align + align : BOUNCE;
 	void *p;
 
-	return posix_memalign(&p, max_u64(f->storage->align, sizeof(void *)), size) ? NULL : p;
+	return posix_memalign(&p, align, min_u64(size, BOUNCE)) ? NULL : p;
 }
 
 static void copy(struct cursor *c, char *buf, uint64_t length, bool to_iov)
@@ -103,7 +106,7 @@ int file_preadv(struct vd_file *f, const struct iovec *iov, int n, uint64_t offs
 
 	if (aligned(f, iov, n, offset))
 		return storage_preadv(f->storage, iov, n, offset);
-	buf = bounce_new(f, BOUNCE);
+	buf = bounce_new(f, left);
 	if (!buf)
 		return -ENOMEM;
 	while (left) {
@@ -145,7 +148,7 @@ static int pwritev_bounced(struct vd_file *f, const struct iovec *iov, int n, ui
 {
 	struct cursor c = { iov, n, 0 };
 	uint64_t left = iov_bytes(iov, n);
-	CLEANUP_FREE char *buf = bounce_new(f, BOUNCE);
+	CLEANUP_FREE char *buf = bounce_new(f, left);
 	int r = buf ? 0 : -ENOMEM;
 
 	while (!r && left) {

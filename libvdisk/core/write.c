@@ -90,7 +90,7 @@ static int fill(struct vd_disk *d, const struct reservation *res, uint64_t from,
 			struct iovec v;
 
 			covered = min_u64(covered, COPY);
-			if (!buf && posix_memalign((void **)&buf, 4096, COPY))
+			if (!buf && posix_memalign((void **)&buf, 4096, min_u64(COPY, to - from)))
 				return -ENOMEM;
 			v = (struct iovec){ buf, covered };
 			r = file_preadv(&d->image[run.level]->file[run.file], &v, 1, run.offset);

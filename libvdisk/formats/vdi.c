@@ -438,7 +438,7 @@ static void scan_entry(struct scan *s, uint64_t block, uint32_t entry)
 static int scan_entries(struct scan *s, struct vd_error *err)
 {
 	struct vdi *v = s->img->priv;
-	CLEANUP_FREE uint8_t *buf = malloc(SCAN);
+	CLEANUP_FREE uint8_t *buf = malloc(min_u64(SCAN, 4 * (uint64_t)v->h.blocks));
 
 	if (!buf)
 		return image_fail(s->img, err, -ENOMEM, "out of memory");
@@ -493,7 +493,7 @@ static int sync_file(struct vd_image *img, struct vd_error *err)
 static int copy_block(struct vd_image *img, uint32_t from, uint32_t to, struct vd_error *err)
 {
 	struct vdi *v = img->priv;
-	CLEANUP_FREE char *buf = malloc(SCAN);
+	CLEANUP_FREE char *buf = malloc(min_u64(SCAN, v->unit));
 	uint64_t source = v->h.data + from * v->unit, target = v->h.data + to * v->unit;
 	uint64_t length = min_u64(v->unit, img->file[0].size - source);
 

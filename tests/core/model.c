@@ -2,6 +2,8 @@
 /* model.c - see model.h. */
 #include "model.h"
 
+#include <sched.h>
+
 #include "checked.h"
 #include "storage/stack.h"
 
@@ -11,7 +13,8 @@ static const struct kind all_kinds[] = {
 	{ .name = "raw", .fixed = true, .align = 4096 },
 	{ .name = "vdi", .child = true, .align = 4096, .block = { 4096, 16384, 65536, 4096 } },
 	{ .name = "vdi", .fixed = true, .align = 4096, .block = { 4096, 16384, 65536, 4096 } },
-	{ .name = "vhd", .child = true, .align = 512, .block = { 65536, 65536, 131072, 65536 } },
+	{ .name = "vhd", .child = true, .align = 512, .block = { 65536, 65536, 131072, 65536 },
+	  .holes = true },
 	{ .name = "vhd", .fixed = true, .align = 512 },
 };
 
@@ -79,6 +82,77 @@ void rng_fill(struct rng *r, void *buf, size_t length)
 
 /* ------------------------------------------------------------------------------------- storages */
 
+struct borrowed {
+	struct stacked stacked;
+	bool jitter;
+};
+
+static bool borrow_jitter;
+
+void model_jitter(bool on)
+{
+	borrow_jitter = on;
+}
+
+/* Lets other threads in, where their order matters. */
+static void jitter(struct vd_storage *s)
+{
+	static _Thread_local struct rng r;
+
+	if (!((struct borrowed *)s)->jitter)
+		return;
+	if (!r.state)
+		r.state = (uintptr_t)&r;
+	switch (rng_below(&r, 8)) {
+	case 0:
+		usleep((useconds_t)rng_below(&r, 100));
+		break;
+	case 1:
+	case 2:
+		sched_yield();
+	}
+}
+
+static int borrow_preadv(struct vd_storage *s, const struct iovec *iov, int n, uint64_t offset)
+{
+	int r;
+
+	jitter(s);
+	r = stacked_preadv(s, iov, n, offset);
+	jitter(s);
+	return r;
+}
+
+static int borrow_pwritev(struct vd_storage *s, const struct iovec *iov, int n, uint64_t offset)
+{
+	int r;
+
+	jitter(s);
+	r = stacked_pwritev(s, iov, n, offset);
+	jitter(s);
+	return r;
+}
+
+static int borrow_sync(struct vd_storage *s)
+{
+	int r;
+
+	jitter(s);
+	r = stacked_sync(s);
+	jitter(s);
+	return r;
+}
+
+static int borrow_punch(struct vd_storage *s, uint64_t offset, uint64_t length)
+{
+	int r;
+
+	jitter(s);
+	r = stacked_punch(s, offset, length);
+	jitter(s);
+	return r;
+}
+
 static void borrow_close(struct vd_storage *s)
 {
 	free(s->path);
@@ -87,11 +161,11 @@ static void borrow_close(struct vd_storage *s)
 
 static const struct vd_storage_ops borrow_ops = {
 	.name = "borrow",
-	.preadv = stacked_preadv,
-	.pwritev = stacked_pwritev,
-	.sync = stacked_sync,
+	.preadv = borrow_preadv,
+	.pwritev = borrow_pwritev,
+	.sync = borrow_sync,
 	.truncate = stacked_truncate,
-	.punch = stacked_punch,
+	.punch = borrow_punch,
 	.zero = stacked_zero,
 	.size = stacked_size,
 	.extent = stacked_extent,
@@ -102,12 +176,13 @@ static const struct vd_storage_ops borrow_ops = {
 
 struct vd_storage *borrow(struct vd_storage *lower, bool writable)
 {
-	struct stacked *t = calloc(1, sizeof(*t));
+	struct borrowed *b = calloc(1, sizeof(*b));
 
-	CHECK(t);
-	CHECK_OK(stacked_init(t, &borrow_ops, lower));
-	t->base.writable = writable;
-	return &t->base;
+	CHECK(b);
+	CHECK_OK(stacked_init(&b->stacked, &borrow_ops, lower));
+	b->stacked.base.writable = writable;
+	b->jitter = borrow_jitter;
+	return &b->stacked.base;
 }
 
 /* ---------------------------------------------------------------------------------------- model */
@@ -149,6 +224,7 @@ static void add_layer(struct model *m, const struct kind *kind, uint64_t block, 
 	uuid_fresh(&p.modification);
 	if (m->depth)
 		p.parent = parent = open_leaf(m);
+	new->kind = kind;
 	new->format = format_by_name(kind->name);
 	new->block = block;
 	CHECK_OK(storage_open_memory(0, 1, &new->storage));

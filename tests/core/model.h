@@ -30,6 +30,7 @@ void rng_fill(struct rng *r, void *buf, size_t length);
 struct kind {
 	const char *name;	/* the format's */
 	bool fixed, child;	/* child: can have a parent */
+	bool holes;		/* a hole that a power cut left is kept, and used again */
 	uint32_t align;		/* the most that a storage under it may want */
 	uint64_t block[4];	/* sizes to choose from */
 };
@@ -44,6 +45,7 @@ const struct kind *kind_of(const char *name, bool fixed);
 #define MODEL_DEPTH 64
 
 struct layer {
+	const struct kind *kind;
 	const struct vd_format *format;
 	struct vd_storage *storage;	/* the model's */
 	uint64_t block;
@@ -71,6 +73,8 @@ struct layer *model_leaf(struct model *m);
 
 /* A storage that goes to `lower`, but leaves it open when it is closed. */
 struct vd_storage *borrow(struct vd_storage *lower, bool writable);
+/* Those made while it is on wait now and then, so that threads meet in more ways. */
+void model_jitter(bool on);
 /* Opens the chain with `leaf`, which is taken over, in place of the model's own. */
 int model_open_on(struct model *m, struct vd_storage *leaf, struct vd_disk **out,
 		  struct vd_error *err);

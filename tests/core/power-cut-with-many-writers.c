@@ -96,7 +96,9 @@ static void run(const struct kind *kind, unsigned parents, uint64_t seed)
 	CHECK_OK(storage_memory_clone(model_leaf(&t.m)->storage, &copy));
 	CHECK_OK(storage_open_record(copy, &copy));
 	history_init(&t.h, copy, t.m.bytes, size);
+	model_jitter(true);
 	CHECK_OK(model_open_on(&t.m, borrow(copy, true), &t.m.disk, &err));
+	model_jitter(false);
 	for (unsigned i = 0; i < THREADS; i++) {
 		w[i] = (struct writer){ .run = &t, .number = i, .r = { rng_next(&r) } };
 		CHECK_EQ(pthread_create(&w[i].id, NULL, write_and_flush, &w[i]), 0);

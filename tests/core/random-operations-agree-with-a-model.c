@@ -151,6 +151,10 @@ static void together(struct scenario *s, unsigned count)
 	struct thread t[THREADS];
 	struct slices slices;
 
+	model_close(&s->m);
+	model_jitter(true);
+	model_open(&s->m, true);
+	model_jitter(false);
 	cut_slices(s, &slices);
 	for (unsigned i = 0; i < THREADS; i++) {
 		t[i] = (struct thread){ .s = s, .slices = &slices, .number = i,
