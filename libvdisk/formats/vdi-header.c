@@ -94,7 +94,7 @@ static int validate_layout(const struct vdi_header *h, const char *path, struct 
 
 static int validate(struct vdi_header *h, const char *path, struct vd_error *err)
 {
-	if (h->header_size && h->header_size < HEADER_1_0)
+	if (h->version >> 16 && h->header_size < HEADER_1_0)
 		return bad(path, err, "the header size", h->header_size, "384 or more");
 	if (h->type < VDI_DYNAMIC || h->type > VDI_DIFF)
 		return bad(path, err, "the image type", h->type,

@@ -6,9 +6,10 @@
  * them. Space is never given to another block while the image is open; a discarded block keeps its
  * entry and the host's file gets a hole. recover() makes that so again after a power cut: it
  * scans the table at each writable opening, moves blocks into gaps, and refuses to write to an
- * image in which two entries share a block or one points nowhere.
+ * image in which two entries share a block or one points nowhere or past the end of the file.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,7 @@
 #define SCAN (1u << 20)		/* bytes of the table read at once */
 #define GROW_LEAST 16		/* blocks that the file grows ahead: holes, cut off at closing */
 #define GROW_MOST 64
+#define TOLD_MAX 1000		/* bad blocks that a check tells one by one */
 
 struct vdi {
 	struct vdi_header h;
@@ -148,6 +150,8 @@ static uint64_t same_entries(struct vd_image *img, uint64_t block, uint64_t limi
 
 	if (data && v->h.block_extra)
 		return 1;
+	if (data) /* the two indices behind the last one mean something else */
+		limit = min_u64(limit, VDI_ZERO - entry);
 	while (n < limit) {
 		uint64_t at = entry_at(v, block + n);
 		uint64_t here = min_u64((META_PAGE - at % META_PAGE) / 4, limit - n);
@@ -394,45 +398,56 @@ static int vdi_end_write(struct vd_image *img, uint64_t *final_size)
 struct scan {
 	struct vd_image *img;
 	struct check_ctx *ctx;	/* to report to; NULL: silent */
-	uint32_t *owner;	/* of each index: the block; VDI_FREE: nobody's */
+	uint32_t *owner;	/* of each index: the block + 1; 0: nobody's */
 	uint64_t room;		/* indices that fit the file */
 	uint64_t used, top;	/* entries in use; highest index + 1 */
-	uint64_t outside, shared;
+	uint64_t outside, shared, cut;	/* cut: counted in `used`, too */
 	uint64_t bad_block;	/* the first one of those */
 };
 
-static void scan_bad(struct scan *s, uint64_t block, uint32_t entry, bool outside)
+static uint64_t scan_bads(const struct scan *s)
 {
-	unsigned long long at = entry_at(s->img->priv, block);
+	return s->outside + s->shared + s->cut;
+}
 
-	if (!s->outside && !s->shared)
+/* What is wrong with the entry, to go behind "block 7: ". */
+static void scan_bad(struct scan *s, uint64_t block, uint64_t *count, const char *text)
+{
+	if (!scan_bads(s))
 		s->bad_block = block;
-	*(outside ? &s->outside : &s->shared) += 1;
-	if (s->ctx && outside)
-		check_finding(s->ctx, VD_FINDING_ERROR, false, "block %llu: its entry at offset"
-			      " %llu says index %u, and the file ends before it",
-			      (unsigned long long)block, at, entry);
-	else if (s->ctx)
-		check_finding(s->ctx, VD_FINDING_ERROR, false, "block %llu: its entry at offset"
-			      " %llu says index %u, which is that of block %u",
-			      (unsigned long long)block, at, entry, s->owner[entry]);
+	++*count;
+	if (s->ctx && scan_bads(s) <= TOLD_MAX)
+		check_finding(s->ctx, VD_FINDING_ERROR, false, "block %llu: %s",
+			      (unsigned long long)block, text);
 }
 
 static void scan_entry(struct scan *s, uint64_t block, uint32_t entry)
 {
 	struct vdi *v = s->img->priv;
-	bool outside = entry >= s->room;
+	unsigned long long at = entry_at(v, block);
+	bool told = s->ctx && scan_bads(s) < TOLD_MAX;
+	char text[128];
 
-	if (outside || s->owner[entry] != VDI_FREE) {
-		scan_bad(s, block, entry, outside);
+	text[0] = '\0';
+	if (entry >= s->room) {
+		if (told)
+			snprintf(text, sizeof(text), "its entry at offset %llu says index %u, and"
+				 " the file ends before it", at, entry);
+		scan_bad(s, block, &s->outside, text);
+		return;
+	}
+	if (s->owner[entry]) {
+		if (told)
+			snprintf(text, sizeof(text), "its entry at offset %llu says index %u,"
+				 " which is that of block %u", at, entry, s->owner[entry] - 1);
+		scan_bad(s, block, &s->shared, text);
 		return;
 	}
 	s->used++;
-	s->owner[entry] = (uint32_t)block;
+	s->owner[entry] = (uint32_t)block + 1;
 	s->top = max_u64(s->top, (uint64_t)entry + 1);
-	if (s->ctx && position(v, entry) + guest_bytes(v, block) > s->img->file[0].size)
-		check_finding(s->ctx, VD_FINDING_ERROR, false, "block %llu: the file ends inside"
-			      " it", (unsigned long long)block);
+	if (position(v, entry) + guest_bytes(v, block) > s->img->file[0].size)
+		scan_bad(s, block, &s->cut, "the file ends inside it");
 }
 
 static int scan_entries(struct scan *s, struct vd_error *err)
@@ -454,6 +469,8 @@ static int scan_entries(struct scan *s, struct vd_error *err)
 
 			if (entry < VDI_ZERO)
 				scan_entry(s, block + i, entry);
+			if (!s->ctx && scan_bads(s))
+				return 0; /* who does not report needs only one */
 		}
 		block += n;
 	}
@@ -466,21 +483,35 @@ static uint64_t indices_in_file(const struct vdi *v, uint64_t size)
 	return size > v->h.data ? div_up(size - v->h.data, v->unit) : 0;
 }
 
+static void tell_the_rest(struct scan *s)
+{
+	uint64_t rest = scan_bads(s) > TOLD_MAX ? scan_bads(s) - TOLD_MAX : 0;
+
+	if (!s->ctx || !rest)
+		return;
+	check_finding(s->ctx, VD_FINDING_ERROR, false, "%llu more blocks are outside the file or"
+		      " share their place with another", (unsigned long long)rest);
+	s->ctx->result->errors += rest - 1;
+}
+
 /* The caller frees s->owner. */
 static int scan_table(struct vd_image *img, struct check_ctx *ctx, struct scan *s,
 		      struct vd_error *err)
 {
 	struct vdi *v = img->priv;
+	int r;
 
 	*s = (struct scan){ .img = img, .ctx = ctx };
 	/* An index past the number of blocks is taken for outside, so that a file with a long tail
 	 * costs no memory. */
 	s->room = min_u64(indices_in_file(v, img->file[0].size), v->h.blocks);
-	s->owner = malloc(max_u64(s->room, 1) * sizeof(*s->owner));
+	/* Not set to anything: of a large one only what is looked at takes memory. */
+	s->owner = calloc(max_u64(s->room, 1), sizeof(*s->owner));
 	if (!s->owner)
 		return image_fail(img, err, -ENOMEM, "out of memory");
-	memset(s->owner, 0xff, s->room * sizeof(*s->owner));
-	return scan_entries(s, err);
+	r = scan_entries(s, err);
+	tell_the_rest(s);
+	return r;
 }
 
 static int sync_file(struct vd_image *img, struct vd_error *err)
@@ -523,16 +554,16 @@ static int write_entry(struct vd_image *img, uint64_t block, uint32_t entry, str
 /* Moves the highest blocks into the gaps: data, barrier, entries, barrier. */
 static int close_gaps(struct vd_image *img, struct scan *s, struct vd_error *err)
 {
-	CLEANUP_FREE uint32_t *gap = malloc((s->top - s->used) * sizeof(*gap));
+	CLEANUP_FREE uint32_t *gap = malloc(min_u64(s->top - s->used, s->used) * sizeof(*gap) + 1);
 	uint64_t top = s->top, n = 0;
 	int r = 0;
 
 	if (!gap)
 		return image_fail(img, err, -ENOMEM, "out of memory");
 	for (uint64_t i = 0; !r && i < s->used; i++) {
-		if (s->owner[i] != VDI_FREE)
+		if (s->owner[i])
 			continue;
-		while (s->owner[--top] == VDI_FREE)
+		while (!s->owner[--top])
 			;
 		r = copy_block(img, (uint32_t)top, (uint32_t)i, err);
 		s->owner[i] = s->owner[top];
@@ -541,7 +572,7 @@ static int close_gaps(struct vd_image *img, struct scan *s, struct vd_error *err
 	if (!r)
 		r = sync_file(img, err);
 	for (uint64_t i = 0; !r && i < n; i++)
-		r = write_entry(img, s->owner[gap[i]], gap[i], err);
+		r = write_entry(img, s->owner[gap[i]] - 1, gap[i], err);
 	s->top = s->used;
 	return r ? r : sync_file(img, err);
 }
@@ -594,12 +625,11 @@ static int vdi_recover(struct vd_image *img, struct vd_error *err)
 	struct scan s;
 	int r = scan_table(img, NULL, &s, err);
 
-	if (!r && (s.outside || s.shared))
-		r = image_fail(img, err, -EUCLEAN, "not safe to write to: %llu entries of the block"
-			       " table point outside the file and %llu share a block, the first is"
-			       " that of block %llu; open it read-only, and see vimg check",
-			       (unsigned long long)s.outside, (unsigned long long)s.shared,
-			       (unsigned long long)s.bad_block);
+	if (!r && scan_bads(&s))
+		r = image_fail(img, err, -EUCLEAN, "not safe to write to: the entry of block %llu"
+			       " %s; open it read-only, and see vimg check",
+			       (unsigned long long)s.bad_block, s.outside || s.cut ?
+			       "points past the end of the file" : "is that of another one, too");
 	else if (!r)
 		r = mend(img, &s, err);
 	free(s.owner);
@@ -631,7 +661,7 @@ static int vdi_check(struct vd_image *img, struct check_ctx *ctx)
 	int r = scan_table(img, ctx, &s, ctx->err);
 
 	if (!r) {
-		bool mending = (ctx->flags & VD_CHECK_REPAIR) && !s.outside && !s.shared;
+		bool mending = (ctx->flags & VD_CHECK_REPAIR) && !scan_bads(&s);
 
 		report_leaks(&s, mending);
 		ctx->result->total_blocks = v->h.blocks;
