@@ -26,6 +26,7 @@ struct meta_page {
 		uint16_t low, high;		/* in the sector; where dirty */
 	} range[2][SECTORS];
 	uint8_t writing;			/* in a cut */
+	uint8_t tried;				/* in a cut that failed: may be on the disk */
 	bool loading, on_dirty;
 	uint8_t data[META_PAGE];
 };
@@ -310,7 +311,8 @@ bool meta_is_new(struct vd_file *f, uint64_t offset, uint32_t length)
 	const struct meta_page *p = *find(&f->image->disk->meta, f, page);
 	uint8_t bits = sector_bits(in, in + length);
 
-	return p && (p->dirty[0] & bits) == bits && !((p->dirty[1] | p->writing) & bits);
+	return p && (p->dirty[0] & bits) == bits &&
+	       !((p->dirty[1] | p->writing | p->tried) & bits);
 }
 
 int meta_need_barrier(struct vd_file *f)
@@ -512,8 +514,10 @@ void meta_cut_end(struct meta *m, struct meta_cut *cut, int error)
 	for (size_t i = 0; i < cut->count; i++) {
 		struct meta_item *it = &cut->item[i];
 		uint32_t from = (uint32_t)(it->offset - it->page->offset);
+		uint8_t bit = (uint8_t)(1u << from / META_SECTOR);
 
-		it->page->writing &= (uint8_t)~(1u << from / META_SECTOR);
+		it->page->writing &= (uint8_t)~bit;
+		it->page->tried = error ? it->page->tried | bit : it->page->tried & (uint8_t)~bit;
 		for (int phase = 0; error && phase < 2; phase++)
 			if (it->phases >> phase & 1)
 				set_dirty(m, it->page, from, from + it->length, phase);

@@ -193,6 +193,33 @@ static void changes_survive_a_small_cache(void)
 	CHECK_OK(vd_close(d));
 }
 
+/* Its pointers may be on the disk already, so that what it called new is new no more. */
+static void what_a_failed_flush_wrote_is_not_new(void)
+{
+	struct vd_image **images = calloc(1, sizeof(*images));
+	struct vd_storage *s, *fault;
+	struct vd_file *f;
+	struct vd_disk *d;
+
+	CHECK_OK(storage_open_memory(65536, 1, &s));
+	CHECK_OK(storage_open_fault(s, &fault));
+	CHECK_OK(image_open(fault, "stub", &stub, &images[0], NULL));
+	CHECK_OK(disk_new(images, 1, NULL, &d, NULL));
+	f = &d->image[0]->file[0];
+	change(d, 8192, 1, 512, META_NEW);
+	change(d, 1000, 1, 4, META_POINTER);
+	change(d, 3000, 1, 4, META_POINTER);
+	CHECK(meta_is_new(f, 8192, 512));
+	/* The new sector and the first pointer arrive, the second pointer does not. */
+	storage_fault_arm(fault, FAULT_WRITE, 3, -EIO, false);
+	CHECK_EQ(vd_flush(d), -EIO);
+	CHECK(!meta_is_new(f, 8192, 512));
+	CHECK_OK(vd_flush(d));
+	change(d, 8192, 2, 512, META_NEW);
+	CHECK(meta_is_new(f, 8192, 512));
+	CHECK_OK(vd_close(d));
+}
+
 int main(void)
 {
 	pointers_come_after_what_they_point_to();
@@ -203,5 +230,6 @@ int main(void)
 	guest_bytes_in_a_shared_sector_stay(4096);
 	a_flush_costs_what_it_must();
 	changes_survive_a_small_cache();
+	what_a_failed_flush_wrote_is_not_new();
 	return 0;
 }
