@@ -7,6 +7,8 @@
 
 static void give(const struct answer *a)
 {
+	if (!a->request)
+		return;
 	if (a->error || !a->is_write)
 		fuse_reply_err(a->request, a->error);
 	else
@@ -47,6 +49,12 @@ static struct answer *next_answer(struct coherence *c)
 	return a;
 }
 
+static void given(struct coherence *c, const struct answer *a)
+{
+	LOCK_SCOPE(&c->lock);
+	c->waiting -= !!a->request;
+}
+
 static void *coherence_thread(void *opaque)
 {
 	struct coherence *c = opaque;
@@ -55,6 +63,7 @@ static void *coherence_thread(void *opaque)
 	while ((a = next_answer(c))) {
 		invalidate_others(c, a);
 		give(a);
+		given(c, a);
 		free(a);
 	}
 	return NULL;
@@ -79,12 +88,23 @@ int coherence_start(struct coherence *c, struct tree *tree, struct fuse_session 
 	return -status;
 }
 
-/* False where the answer is to be given at once. */
-static bool enqueue(struct coherence *c, struct answer *a)
+void coherence_limit(struct coherence *c, unsigned background)
 {
 	LOCK_SCOPE(&c->lock);
+	c->most = background / 2;
+}
+
+/* False where nothing is invalidated any more. *early: it is to be answered by the caller. */
+static bool enqueue(struct coherence *c, struct answer *a, bool *early)
+{
+	LOCK_SCOPE(&c->lock);
+	*early = c->bypass || c->waiting >= c->most;
 	if (c->bypass)
 		return false;
+	if (*early)
+		a->request = NULL;
+	else
+		c->waiting++;
 	*c->last = a;
 	c->last = &a->next;
 	pthread_cond_broadcast(&c->changed);
@@ -94,6 +114,7 @@ static bool enqueue(struct coherence *c, struct answer *a)
 void coherence_answer(struct coherence *c, const struct answer *answer)
 {
 	struct answer *a;
+	bool early;
 
 	/* Also after an error: what is on the disk then is unknown. */
 	if (!tree_written(c->tree, answer->node, answer->node->offset + answer->offset,
@@ -108,10 +129,10 @@ void coherence_answer(struct coherence *c, const struct answer *answer)
 	}
 	*a = *answer;
 	a->next = NULL;
-	if (enqueue(c, a))
-		return;
-	give(a);
-	free(a);
+	if (!enqueue(c, a, &early))
+		free(a);
+	if (early)
+		give(answer);
 }
 
 void coherence_drain(struct coherence *c)

@@ -9,10 +9,11 @@
  *	worker            coherence_answer() ──▶ queue ──▶ thread: invalidate the others, answer
  *	(serves on)       └─ nobody else has those bytes open: answered at once
  *
- * What the invalidation waits for must not wait for an answer in the queue. The kernel counts
- * requests in the background (asynchronous reads, write-back) against one limit; if answers that wait
- * here filled it, a read behind them would hold its pages for ever. A writable mount therefore does
- * not ask for asynchronous reads (see fs.c): those of pages are then never in the background.
+ * What the invalidation waits for must not in turn wait for an answer in the queue. The kernel counts
+ * requests in the background (read-ahead, write-back, asynchronous I/O) against one limit: writes that
+ * wait here for their answers could fill it, and a read behind them would keep its pages locked for
+ * ever. So at most half of that limit waits. A write that comes then is answered first and invalidated
+ * afterwards, which is as good as always: it takes hundreds of writes at a time that wait for one page.
  */
 #ifndef COHERENCE_H
 #define COHERENCE_H
@@ -29,20 +30,24 @@ struct coherence {
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	struct answer *first, **last;	/* under the lock */
+	struct answer *first, **last;	/* under the lock, as are all that follow */
+	unsigned waiting;		/* answers in the queue that the kernel waits for */
+	unsigned most;			/* so many may */
 	bool busy, bypass, stop;
 };
 
 /* What is to be said to the kernel of a finished change of `length` bytes at `offset` of a node. */
 struct answer {
 	struct answer *next;
-	fuse_req_t request;
+	fuse_req_t request;		/* NULL: answered already */
 	struct node *node;
 	uint64_t offset, length;
 	int error;		/* 0 or a positive errno value */
 	bool is_write;		/* answered with its length, else with the error alone */
 };
 
+/* The limit of the kernel for requests in the background; before the first answer. */
+void coherence_limit(struct coherence *c, unsigned background);
 /* 0 or -errno. */
 int coherence_start(struct coherence *c, struct tree *tree, struct fuse_session *session);
 /* Answers, now or soon. */

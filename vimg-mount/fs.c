@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -20,6 +21,7 @@
 
 #define FOR_EVER 86400.0	/* seconds */
 #define FOR_A_MOMENT 1.0
+#define MAX_BACKGROUND 1024
 
 /* What -errno of the disk library means to a program that reads and writes a file. */
 static int file_error(int status)
@@ -47,6 +49,21 @@ static double attr_timeout(const struct fs *fs)
 	return fs->tree.rw ? FOR_A_MOMENT : FOR_EVER;
 }
 
+/* More than congestion lets come, so that what waits for coherence.c leaves enough; but not more than
+ * the kernel gives to users, because then we would not know how much it is. */
+static unsigned max_background(void)
+{
+	FILE *file = fopen("/sys/module/fuse/parameters/max_user_bgreq", "re");
+	unsigned most = 12; /* the kernel's default */
+
+	if (file) {
+		if (fscanf(file, "%u", &most) != 1 || most > MAX_BACKGROUND)
+			most = MAX_BACKGROUND;
+		fclose(file);
+	}
+	return most;
+}
+
 static void fs_init(void *userdata, struct fuse_conn_info *conn)
 {
 	struct fs *fs = userdata;
@@ -58,12 +75,10 @@ static void fs_init(void *userdata, struct fuse_conn_info *conn)
 	conn->want &= ~(FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_READDIRPLUS |
 			FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
 			FUSE_CAP_SPLICE_MOVE | FUSE_CAP_WRITEBACK_CACHE);
-	/* See coherence.h. One node has nothing to disagree with. */
-	if (fs->tree.rw && fs->tree.count > 1)
-		conn->want &= ~FUSE_CAP_ASYNC_READ;
 	conn->max_write = BUFFER_SIZE;
-	conn->max_background = 64;
+	conn->max_background = max_background();
 	conn->congestion_threshold = 48;
+	coherence_limit(&fs->coherence, conn->max_background);
 	fs->greeted(fs->opaque);
 }
 
