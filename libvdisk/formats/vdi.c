@@ -252,6 +252,12 @@ static int room_for_spares(struct vdi *v)
 	return 0;
 }
 
+/* Space that is there, and durably zero, when the next blocks want it; and the count is durable. */
+static uint64_t grow_ahead(uint64_t index)
+{
+	return min_u64(max_u64(index / 8, GROW_LEAST), GROW_MOST);
+}
+
 static int pick_index(struct vd_image *img, struct reservation *res)
 {
 	struct vdi *v = img->priv;
@@ -261,7 +267,8 @@ static int pick_index(struct vd_image *img, struct reservation *res)
 	if (index >= v->h.blocks)
 		return -EUCLEAN; /* more entries in use than there are: cannot be after recover */
 	if (index >= v->h.allocated) {
-		r = set_allocated(img, index + 1);
+		r = set_allocated(img, (uint32_t)min_u64(index + 1 + grow_ahead(index),
+							 v->h.blocks));
 		if (r)
 			return r;
 	}
@@ -272,12 +279,6 @@ static int pick_index(struct vd_image *img, struct reservation *res)
 		v->next++;
 	res->priv[0] = index;
 	return 0;
-}
-
-/* Space that is there, and durably zero, when the next blocks want it. */
-static uint64_t grow_ahead(uint64_t index)
-{
-	return min_u64(max_u64(index / 8, GROW_LEAST), GROW_MOST);
 }
 
 static int vdi_reserve(struct vd_image *img, struct reservation *res)
@@ -317,8 +318,10 @@ static int set_entry(struct vd_image *img, uint64_t block, uint32_t entry, enum 
 static int vdi_publish(struct vd_image *img, const struct reservation *res)
 {
 	struct vdi *v = img->priv;
+	/* Others put their next block where the count says, so it is never behind an entry. */
+	bool unordered = res->unordered && meta_durable(&img->file[0], v->h.at_allocated, 4);
 	int r = set_entry(img, res->start / v->h.block_size, (uint32_t)res->priv[0],
-			  res->unordered ? META_NEW : META_POINTER);
+			  unordered ? META_NEW : META_POINTER);
 
 	if (!r)
 		v->reserved--;
@@ -365,11 +368,11 @@ static int vdi_begin_write(struct vd_image *img)
 	return r;
 }
 
-/* Takes spare indices at the upper end back. */
+/* Takes back the indices at the upper end that are counted, but not used. */
 static int vdi_end_write(struct vd_image *img, uint64_t *final_size)
 {
 	struct vdi *v = img->priv;
-	uint32_t count = v->h.allocated;
+	uint32_t count = v->next;
 	bool again = true;
 	int r = 0;
 
@@ -643,6 +646,9 @@ static void report_leaks(struct scan *s, bool mending)
 	struct vdi *v = s->img->priv;
 	uint64_t held = indices_in_file(v, s->img->file[0].size);
 
+	/* While we write, the file and the count are ahead on purpose. */
+	if (s->img->writable && !mending)
+		return;
 	if (held > s->used) {
 		check_finding(s->ctx, VD_FINDING_LEAK, mending, "%llu blocks in the file belong"
 			      " to nobody", (unsigned long long)(held - s->used));

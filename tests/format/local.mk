@@ -1,4 +1,5 @@
 c_tests += %D%/raw-that-ends-in-a-stray-vhd-footer-stays-raw
+c_tests += %D%/vdi-count-is-never-behind-an-entry
 c_tests += %D%/vdi-damage-is-refused-or-reads-right
 c_tests += %D%/vhd-headers-are-checked-field-by-field
 c_tests += %D%/vhd-names-of-parents-become-host-paths
