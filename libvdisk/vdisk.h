@@ -19,7 +19,7 @@
  *             may be called on one disk from any thread at any time; reads run in parallel with
  *             everything. vd_open and vd_create may be called from any thread. vd_close wants the
  *             disk to itself. The library has no global mutable state, installs no signal handler,
- *             and never prints.
+ *             takes no signal in a thread of its own, and never prints.
  * Durability  A write is durable once a vd_flush that was started after the write returned has
  *             itself returned 0. After a power cut at any instant the image opens again, and each
  *             512-byte sector holds what the last completed flush made durable, or the content of

@@ -121,5 +121,7 @@ void cursor_zero(struct cursor *c, uint64_t length);
 
 /* io/engine.c */
 void engine_free(struct engine *e);
+/* pthread_create() for a thread of ours: it takes none of the program's signals. */
+int engine_thread(pthread_t *thread, void *(*run)(void *), void *opaque);
 
 #endif

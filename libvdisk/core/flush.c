@@ -169,7 +169,7 @@ static void wake_background(struct vd_disk *d, bool now)
 		return;
 	/* Without the thread all works but for the bound in time. */
 	if (!d->bg_running)
-		d->bg_running = !pthread_create(&d->bg_thread, NULL, background, d);
+		d->bg_running = !engine_thread(&d->bg_thread, background, d);
 	d->bg_now |= now;
 	pthread_cond_signal(&d->bg_wake);
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #include "cleanup.h"
@@ -18,6 +19,19 @@ struct engine {
 	bool stop;
 	pthread_t thread[MAX_THREADS];
 };
+
+int engine_thread(pthread_t *thread, void *(*run_it)(void *), void *opaque)
+{
+	sigset_t all, before;
+	int r;
+
+	/* A thread begins with the mask of the one that makes it. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	r = pthread_create(thread, NULL, run_it, opaque);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return r;
+}
 
 int engine_new(struct engine **out)
 {
@@ -107,7 +121,7 @@ int engine_submit(struct engine *e, struct vd_request *rq)
 {
 	LOCK_SCOPE(&e->lock);
 	if (e->idle <= e->waiting && e->threads < MAX_THREADS &&
-	    !pthread_create(&e->thread[e->threads], NULL, worker, e))
+	    !engine_thread(&e->thread[e->threads], worker, e))
 		e->threads++;
 	if (!e->threads)
 		return -EAGAIN;

@@ -8,9 +8,14 @@
 #ifndef VIMG_ENGINE_H
 #define VIMG_ENGINE_H
 
+#include <pthread.h>
+
 #include "vdisk.h"
 
 struct engine;
+
+/* pthread_create() for a thread of ours: it takes none of the program's signals. */
+int engine_thread(pthread_t *thread, void *(*run)(void *), void *opaque);
 
 int engine_new(struct engine **out);
 /* Waits until every request is done. NULL is allowed. */
