@@ -202,6 +202,33 @@ static int mismatch(const struct chain *c, struct vd_image *child, const struct 
 	return 0;
 }
 
+/*
+ * The chosen parent carries no id, but another file has the recorded one: a raw image named by
+ * mistake would be merged with what is another disk's. `child` is the last but one of the chain.
+ */
+static int refuse_stranger(const struct chain *c, struct vd_image *child,
+			   const struct vd_image *parent, struct vd_error *err)
+{
+	CLEANUP_FREE char *right = NULL;
+	char want[VD_UUID_TEXT];
+	int r;
+
+	if (vd_uuid_is_null(&child->parent_uuid) || !vd_uuid_is_null(&parent->uuid))
+		return 0;
+	r = search_recorded_id(c->search, child, &c->files[c->count - 2], &right, err);
+	if (r < 0 || !right)
+		return r;
+	vd_uuid_format(&child->parent_uuid, want);
+	if (!(c->flags & VD_OPEN_FORCE_PARENT))
+		return image_fail(child, err, -EUCLEAN,
+				  "its parent should have the id %s, as %s has, but %s carries no "
+				  "id; leave --parent out, or take this one with --force-parent",
+				  want, right, parent->path);
+	image_warn(child, "its parent %s was taken by force: it carries no id, and %s has the "
+		   "recorded one", parent->path, right);
+	return 0;
+}
+
 static int verify_link(const struct chain *c, struct vd_image *child,
 		       const struct vd_image *parent, struct vd_error *err)
 {
@@ -211,7 +238,9 @@ static int verify_link(const struct chain *c, struct vd_image *child,
 	/* VirtualBox records it and never looks at it again; chains in which it differs are
 	 * common and mostly sound. So it is told, not refused. */
 	child->parent_modified = differ(&child->parent_modification, &parent->modification);
-	return differ(&child->parent_uuid, &parent->uuid) ? mismatch(c, child, parent, err) : 0;
+	if (differ(&child->parent_uuid, &parent->uuid))
+		return mismatch(c, child, parent, err);
+	return refuse_stranger(c, child, parent, err);
 }
 
 /* Says which image wanted the file that could not be opened. */

@@ -366,6 +366,30 @@ int each_recorded(const struct search *s, const struct places *p, const struct v
 	return r;
 }
 
+int first_recorded(const struct places *p, const struct vd_image *img, char **path,
+		   struct file_id *file)
+{
+	const size_t max = sizeof(img->parent_names) / sizeof(img->parent_names[0]);
+
+	for (size_t i = 0; i < max && img->parent_names[i]; i++) {
+		const char *name = img->parent_names[i];
+		CLEANUP_FREE char *at = NULL;
+		struct stat st;
+
+		if (!*name || (*name != '/' && !p->home))
+			continue;
+		at = *name == '/' ? strdup(name) : join(p->home, name);
+		if (!at)
+			return -ENOMEM;
+		if (stat(at, &st) < 0 || !S_ISREG(st.st_mode))
+			continue;
+		file_id_from(&st, file);
+		*path = TAKE_PTR(at);
+		return 1;
+	}
+	return 0;
+}
+
 /* ------------------------------------------------------------------------- making and freeing */
 
 static void free_list(char **v, size_t n)

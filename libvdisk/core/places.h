@@ -47,4 +47,11 @@ typedef int named_fn(void *opaque, const char *path);
 int each_recorded(const struct search *s, const struct places *p, const struct vd_image *img,
 		  named_fn *found, void *opaque);
 
+/*
+ * The regular file that the image's names, as they are recorded, lead to first, wherever that is:
+ * not to be opened. 1 and a malloc'ed path, 0 if they lead to none, or -errno.
+ */
+int first_recorded(const struct places *p, const struct vd_image *img, char **path,
+		   struct file_id *file);
+
 #endif

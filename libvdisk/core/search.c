@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cleanup.h"
 #include "core/image.h"
 #include "core/places.h"
 #include "core/search.h"
@@ -162,7 +163,25 @@ static int check_searchable(const struct vd_image *child, struct vd_error *err)
 	return 0;
 }
 
-int search_parent(struct search *s, const struct vd_image *child, const struct file_id *child_file,
+/*
+ * The id has led to one file and the name leads to another: a copy was left behind, perhaps, and
+ * which of them was written to since, only a person knows. The other is not opened, as a name is
+ * not to be trusted.
+ */
+static int warn_of_other(struct vd_image *child, const struct places *p, const char *path,
+			 const struct file_id *file)
+{
+	CLEANUP_FREE char *named = NULL;
+	struct file_id other;
+	int r = first_recorded(p, child, &named, &other);
+
+	if (r > 0 && !file_id_equal(&other, file))
+		image_warn(child, "its parent is recorded under the name %s, but %s, which has the "
+			   "recorded id, was taken; --parent FILE takes another", named, path);
+	return r < 0 ? r : 0;
+}
+
+int search_parent(struct search *s, struct vd_image *child, const struct file_id *child_file,
 		  bool force, char **path, struct file_id *file, struct vd_error *err)
 {
 	struct parent_search ps = { .child = child, .child_file = child_file };
@@ -179,10 +198,38 @@ int search_parent(struct search *s, const struct vd_image *child, const struct f
 		image_fail(child, err, r, "looking for its parent: %s", strerror(-r));
 	else
 		r = choose_parent(&ps, &p, force, path, file, err);
+	if (!r && ps.right.n && warn_of_other(child, &p, *path, file) < 0) {
+		free(*path);
+		*path = NULL;
+		r = fail(err, -ENOMEM, "out of memory");
+	}
 	entries_clear(&ps.right);
 	entries_clear(&ps.wrong);
 	places_clear(&p);
 	return r;
+}
+
+int search_recorded_id(struct search *s, const struct vd_image *child,
+		       const struct file_id *child_file, char **path, struct vd_error *err)
+{
+	struct parent_search ps = { .child = child, .child_file = child_file };
+	struct places p;
+	int r = places_of(s, child->path, &p);
+
+	*path = NULL;
+	if (!r) {
+		r = collect_parents(s, &p, &ps);
+		if (!r && ps.right.n) {
+			*path = strdup(ps.right.v[0].path);
+			r = *path ? 0 : -ENOMEM;
+		}
+		entries_clear(&ps.right);
+		entries_clear(&ps.wrong);
+		places_clear(&p);
+	}
+	if (r < 0)
+		return image_fail(child, err, r, "looking for its parent: %s", strerror(-r));
+	return 0;
 }
 
 /* ---------------------------------------------------------------------------------- children */

@@ -51,7 +51,7 @@ static void test_without_ids(void)
 {
 	fresh_folder();
 	make_raw("base.raw");
-	make_vdi("base.vdi", 1, 0);
+	make_vdi("base.vdi", 5, 0);
 	make_vdi("one.vdi", 2, 1);
 	make_vdi_of("two.vdi", &(struct test_vdi){ .id = 3, .type = 4 });
 	CHECK_OPENS("one.vdi", 0, WITH(.parents = LIST("base.raw")));
@@ -63,6 +63,68 @@ static void test_without_ids(void)
 	CHECK(chain[0]->parent_unverified);
 	CHECK_REFUSED("base.raw", 0, WITH(.parents = LIST("base.vdi")), -EINVAL, "base.raw: ",
 		      "base.vdi");
+}
+
+/* A file without an id is no parent while another one has the recorded id. */
+static void test_stranger(void)
+{
+	fresh_folder();
+	make_folder("more");
+	make_raw("stranger.raw");
+	make_vdi("more/base.vdi", 1, 0);
+	make_vdi("one.vdi", 2, 1);
+	CHECK_OPENS("one.vdi", 0, WITH(.parents = LIST("stranger.raw")));
+	CHECK(chain[0]->parent_unverified && !chain[0]->warning);
+	CHECK_REFUSED("one.vdi", 0,
+		      WITH(.parents = LIST("stranger.raw"), .parent_dirs = LIST("more")), -EUCLEAN,
+		      "one.vdi: ", "stranger.raw", "/more/base.vdi", "00000001-",
+		      "--force-parent");
+	CHECK_OPENS("one.vdi", VD_OPEN_FORCE_PARENT,
+		    WITH(.parents = LIST("stranger.raw"), .parent_dirs = LIST("more")));
+	CHECK_CHAIN("one.vdi", "stranger.raw");
+	CHECK(chain[0]->parent_unverified);
+	CHECK(chain[0]->warning && strstr(chain[0]->warning, "stranger.raw") &&
+	      strstr(chain[0]->warning, "/more/base.vdi"));
+	/* Deeper in the chain, too. */
+	make_vdi("top.vdi", 3, 2);
+	CHECK_REFUSED("top.vdi", 0, WITH(.parents = LIST("one.vdi", "stranger.raw"),
+					 .parent_dirs = LIST("more")), -EUCLEAN, "one.vdi: ");
+}
+
+/* The id decides; that the name leads elsewhere is told. */
+static void test_name_leads_elsewhere(void)
+{
+	const char *here = fresh_folder();
+	char absolute[200];
+
+	make_folder("out");
+	make_folder("out/side");
+	make_vhd("base.vhd", 1, 0, NULL, NULL);
+	make_vhd("out/side/base.vhd", 1, 0, NULL, NULL);
+	make_vhd("relative.vhd", 2, 1, "./out/side/base.vhd", NULL);
+	CHECK_OPENS("relative.vhd", 0, NULL);
+	CHECK_CHAIN("relative.vhd", "/d/base.vhd");
+	CHECK(chain[0]->warning && strstr(chain[0]->warning, "/out/side/base.vhd") &&
+	      strstr(chain[0]->warning, "/d/base.vhd"));
+	snprintf(absolute, sizeof(absolute), "%s/out/side/base.vhd", here);
+	make_vhd("absolute.vhd", 3, 1, NULL, absolute);
+	CHECK_OPENS("absolute.vhd", 0, NULL);
+	CHECK_CHAIN("absolute.vhd", "/d/base.vhd");
+	CHECK(chain[0]->warning && strstr(chain[0]->warning, absolute));
+	/* A chain that was copied: the relative name, which comes first, is right. */
+	make_vhd("copied.vhd", 4, 1, "./base.vhd", absolute);
+	CHECK_OPENS("copied.vhd", 0, NULL);
+	CHECK(!chain[0]->warning);
+	/* A person's choice needs no second opinion. */
+	CHECK_OPENS("relative.vhd", 0, WITH(.parents = LIST("base.vhd")));
+	CHECK(!chain[0]->warning);
+	/* What is gone, and what is no file, is no rival; a FIFO would never answer. */
+	CHECK_OK(unlink("out/side/base.vhd"));
+	CHECK_OPENS("relative.vhd", 0, NULL);
+	CHECK(!chain[0]->warning);
+	CHECK_OK(mkfifo("out/side/base.vhd", 0666));
+	CHECK_OPENS("relative.vhd", 0, NULL);
+	CHECK(!chain[0]->warning);
 }
 
 static void test_modified(void)
@@ -107,6 +169,8 @@ int main(void)
 	test_named_mismatch();
 	test_missing();
 	test_without_ids();
+	test_stranger();
+	test_name_leads_elsewhere();
 	test_modified();
 	test_twins();
 	close_chain();
