@@ -76,6 +76,7 @@ static void fs_init(void *userdata, struct fuse_conn_info *conn)
 			FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
 			FUSE_CAP_SPLICE_MOVE | FUSE_CAP_WRITEBACK_CACHE);
 	conn->max_write = BUFFER_SIZE;
+	conn->max_read = fs->max_read;
 	conn->max_background = max_background();
 	conn->congestion_threshold = 48;
 	coherence_limit(&fs->coherence, conn->max_background);
@@ -234,10 +235,10 @@ static void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 }
 
 /*
- * Zeros to answer with where nothing is stored. Never written, so all of its pages are the kernel's
+ * Zeros to answer with where nothing is stored. Never written but writable, so all of its pages are the kernel's
  * one page of zeros: they take no memory and stay in the processor's cache.
  */
-static const char zeros[BUFFER_SIZE];
+static char zeros[BUFFER_SIZE];
 #define WORTH_A_LOOK (64u << 10)	/* below, looking where holes are costs what it gains */
 
 static bool is_hole(struct fs *fs, uint64_t offset, size_t size)

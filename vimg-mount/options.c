@@ -75,10 +75,30 @@ static int parse_sector_size(const char *text, struct options *o)
 	return 0;
 }
 
+static int parse_max_read(const char *text, struct options *o)
+{
+	long n;
+
+	if (parse_number(text, INT_MAX, &n) < 0 || n < 4096)
+		return usage_error("-o max_read=%s: it takes a number of bytes, 4096 or more", text);
+	o->max_read = n;
+	return 0;
+}
+
+static void for_libfuse(struct options *o, const char *option)
+{
+	size_t used = strlen(o->fuse_options);
+
+	/* There is room: see options_parse(). */
+	if (used)
+		o->fuse_options[used++] = ',';
+	strcpy(o->fuse_options + used, option);
+}
+
 /* One option of -o: ours, or one more for libfuse. */
 static int mount_option(struct options *o, const char *option)
 {
-	size_t used = strlen(o->fuse_options);
+	int status = 0;
 
 	if (!*option || !strcmp(option, "ro") || !strcmp(option, "rw"))
 		return 0; /* looked at by check_access() */
@@ -87,12 +107,12 @@ static int mount_option(struct options *o, const char *option)
 	} else if (!strcmp(option, "clone_fd")) {
 		o->clone_fd = true;
 	} else {
-		/* There is room: see options_parse(). */
-		if (used)
-			o->fuse_options[used++] = ',';
-		strcpy(o->fuse_options + used, option);
+		/* libfuse wants to hear of this one twice. */
+		if (!strncmp(option, "max_read=", 9))
+			status = parse_max_read(option + 9, o);
+		for_libfuse(o, option);
 	}
-	return 0;
+	return status;
 }
 
 /* -o ro and -o rw are not ours to decide with, but must not contradict --rw. */
@@ -109,6 +129,7 @@ static int check_access(const struct options *o, bool ro, bool rw)
 static int parse_mount_options(struct options *o, char *text, bool *ro, bool *rw)
 {
 	char *p = text;
+	int status;
 
 	for (;;) {
 		char *option = p;
@@ -120,9 +141,9 @@ static int parse_mount_options(struct options *o, char *text, bool *ro, bool *rw
 		*p++ = '\0';
 		*ro |= !strcmp(option, "ro");
 		*rw |= !strcmp(option, "rw");
-		mount_option(o, option);
-		if (last)
-			return 0;
+		status = mount_option(o, option);
+		if (last || status)
+			return status;
 	}
 }
 

@@ -28,6 +28,7 @@ struct options {
 	long partition;			/* the table's number, or one of the two above */
 
 	bool foreground, root, direct_io, clone_fd;
+	uint32_t max_read;		/* bytes in one request; 0: no limit */
 	char *fuse_options;		/* what of -o is for libfuse, comma-separated */
 
 	bool json, verbose, wide;

@@ -37,7 +37,7 @@
 /* Measured: more threads gain nothing, and those that come and go cost more than all else. */
 #define MAX_THREADS 10
 /* What the kernel reads ahead; it offers 128 KiB and lets only root raise it. */
-#define READ_AHEAD_KIB 1024
+#define READ_AHEAD_KIB 4096
 
 struct server {
 	const struct options *options;
@@ -241,6 +241,7 @@ static int open_disk(struct server *s)
 	s->fs.asked = raise_read_ahead;
 	s->fs.opaque = s;
 	s->fs.direct_io = s->options->direct_io;
+	s->fs.max_read = s->options->max_read;
 	buffers_init(&s->fs.buffers);
 	return tree_build(&s->image, s->options, &s->fs.tree);
 }

@@ -12,6 +12,7 @@ sh_tests += \
 	%D%/many-readers-get-the-right-bytes.sh \
 	%D%/needs-no-root.sh \
 	%D%/nodes-never-disagree.sh \
+	%D%/odd-names-and-options-work.sh \
 	%D%/overlapping-writers-are-refused.sh \
 	%D%/returns-when-usable.sh \
 	%D%/says-what-is-wrong.sh \
