@@ -52,9 +52,14 @@ static int pick_format(struct vd_image *img, struct vd_error *err)
 	if (img->format)
 		return 0;
 	r = probe_read(img->file[0].storage, img->path, buf, &p, err);
-	if (!r)
-		img->format = probe_format(&p);
-	return r;
+	if (r)
+		return r;
+	img->format = probe_format(&p);
+	if (!strcmp(img->format->info.name, "raw") && foreign_format(&p))
+		return image_fail(img, err, -ENOTSUP, "it is %s image, which cannot be read yet;"
+				  " if it is a raw disk all the same, say so with the format raw",
+				  foreign_format(&p));
+	return 0;
 }
 
 int image_open(struct vd_storage *storage, const char *path, const struct vd_format *format,

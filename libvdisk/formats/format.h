@@ -245,6 +245,9 @@ extern const struct vd_format *const vd_formats[];
 
 const struct vd_format *format_by_name(const char *name);	/* NULL if unknown */
 
+/* foreign.c: "a VMDK" for an image in a format that has no driver; NULL for all else. */
+const char *foreign_format(const struct probe *p);
+
 /* --------------------------------------------------------------------------------- messages */
 
 /* Fills err, if any, and returns code. */

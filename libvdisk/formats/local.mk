@@ -1,3 +1,4 @@
+libvdisk_sources += %D%/foreign.c
 libvdisk_sources += %D%/format.h
 libvdisk_sources += %D%/formats.c
 libvdisk_sources += %D%/raw.c

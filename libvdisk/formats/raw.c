@@ -17,9 +17,18 @@ static bool raw_probe(const struct probe *p)
 
 static int raw_open(struct vd_image *img, struct vd_error *err)
 {
-	if (!img->file[0].size)
+	uint64_t size = img->file[0].size;
+
+	if (!size)
 		return image_fail(img, err, -EUCLEAN, "the file is empty, so it is no disk");
-	img->size = img->file[0].size;
+	if (size < 512)
+		return image_fail(img, err, -EUCLEAN, "no disk image, and with %llu bytes too short"
+				  " for a raw disk, which has 512 or more",
+				  (unsigned long long)size);
+	if (size % 512)
+		image_warn(img, "a raw disk of %llu bytes, which is no multiple of 512",
+			   (unsigned long long)size);
+	img->size = size;
 	img->variant = "fixed";
 	return 0;
 }
