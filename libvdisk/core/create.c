@@ -44,6 +44,23 @@ static char *temporary_name(const char *path)
 	return name;
 }
 
+/* An image that others stand on stays. Whether it is a sound image is all the same. */
+static int has_no_children(const char *path, struct vd_error *err)
+{
+	struct vd_image **images;
+	struct vd_error why;
+	unsigned count;
+	int r = chain_open(path, VD_OPEN_WRITE | VD_OPEN_NO_PARENT | VD_OPEN_NO_LOCK, NULL, &images,
+			   &count, &why);
+
+	if (r)
+		return r == -EBUSY ? fail(err, r, "%s", why.text) : 0;
+	while (count)
+		image_close(images[--count]);
+	free(images);
+	return 0;
+}
+
 /* An existing file may be replaced only if nobody uses it. */
 static int may_replace(const char *path, struct vd_error *err)
 {
@@ -60,7 +77,16 @@ static int may_replace(const char *path, struct vd_error *err)
 		return r;
 	r = storage_lock(s, true, err);
 	storage_close(s);
-	return r;
+	return r ? r : has_no_children(path, err);
+}
+
+/* Who could not read the old file shall not read the new one. */
+static void keep_mode(const char *temporary, const char *path)
+{
+	struct stat st;
+
+	if (!stat(path, &st) && S_ISREG(st.st_mode))
+		(void)!chmod(temporary, st.st_mode & 0777);
 }
 
 static int take_name(const char *temporary, const char *path, bool overwrite,
@@ -69,14 +95,16 @@ static int take_name(const char *temporary, const char *path, bool overwrite,
 	int r = 0;
 
 	/* link() never replaces; a file system without links gets the race. */
-	if (overwrite)
+	if (overwrite) {
+		keep_mode(temporary, path);
 		r = rename(temporary, path);
-	else if (!link(temporary, path))
+	} else if (!link(temporary, path)) {
 		unlink(temporary);
-	else if (errno == EEXIST || access(path, F_OK) == 0)
+	} else if (errno == EEXIST || access(path, F_OK) == 0) {
 		return fail(err, -EEXIST, "%s exists already", path);
-	else
+	} else {
 		r = rename(temporary, path);
+	}
 	if (r)
 		return fail(err, -errno, "%s: cannot give the new image its name: %s", path,
 			    strerror(errno));

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "checked.h"
 #include "core/disk.h"
@@ -43,6 +44,18 @@ const struct vd_format *probe_format(const struct probe *p)
 	return *f;
 }
 
+/* The extension of a format that has a signature, if that is what the path ends in. */
+static const char *named_otherwise(const char *path)
+{
+	const char *dot = strrchr(path, '.');
+
+	for (const struct vd_format *const *f = vd_formats; dot && f[1]; f++)
+		for (const char *const *e = (*f)->info.extensions; *e; e++)
+			if (!strcasecmp(dot + 1, *e))
+				return *e;
+	return NULL;
+}
+
 static int pick_format(struct vd_image *img, struct vd_error *err)
 {
 	uint8_t buf[PROBE_HEAD + PROBE_TAIL];
@@ -59,6 +72,11 @@ static int pick_format(struct vd_image *img, struct vd_error *err)
 		return image_fail(img, err, -ENOTSUP, "it is %s image, which cannot be read yet;"
 				  " if it is a raw disk all the same, say so with the format raw",
 				  foreign_format(&p));
+	if (!strcmp(img->format->info.name, "raw") && named_otherwise(img->path))
+		return image_fail(img, err, -EUCLEAN, "it is called a %s, but has neither its header"
+				  " nor its footer: damaged or cut short; if it is a raw disk all"
+				  " the same, say so with the format raw",
+				  named_otherwise(img->path));
 	return 0;
 }
 

@@ -315,7 +315,7 @@ int vd_write(struct vd_disk *d, const void *buf, uint64_t length, uint64_t offse
 
 int vd_write_zeroes(struct vd_disk *d, uint64_t offset, uint64_t length, unsigned flags)
 {
-	struct source s = { NULL, flags & VD_MAY_UNMAP };
+	struct source s = { NULL, (flags & VD_MAY_UNMAP) && !disk_leaf(d)->keeps_space };
 	int r;
 
 	if (!range_in(offset, length, d->size))

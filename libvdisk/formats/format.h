@@ -63,6 +63,7 @@ struct vd_image {
 					   a multiple of 512; 0: every byte is in place */
 	struct vd_uuid uuid, modification, parent_uuid, parent_modification;
 	bool has_parent;		/* a differencing image, whatever else it says */
+	bool keeps_space;		/* fixed: zeroing and discarding give no host space back */
 	char *parent_names[10];		/* recorded names of the parent, best first, UTF-8, in the
 					   host's form; NULLs after the last */
 	const char *variant;

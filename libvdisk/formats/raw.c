@@ -48,6 +48,9 @@ static int raw_create(struct vd_storage *s, const struct create_params *p, struc
 
 	if (p->parent)
 		return fail(err, -ENOTSUP, "%s: raw images have no parent", p->path);
+	if (p->size < 512)
+		return fail(err, -EINVAL, "%s: a size of %llu bytes, a raw disk has 512 or more",
+			    p->path, (unsigned long long)p->size);
 	r = storage_truncate(s, p->size);
 	if (!r && p->fixed)
 		r = create_zeros(s, p, 0, p->size);

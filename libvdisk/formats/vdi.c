@@ -94,6 +94,7 @@ static int take_header(struct vd_image *img, const struct vdi_header *h)
 	img->has_parent = h->type == VDI_DIFF || h->type == VDI_UNDO ||
 			  !vd_uuid_is_null(&h->link);
 	img->variant = variant(img, h);
+	img->keeps_space = h->type == VDI_FIXED && !img->has_parent;
 	if (h->version >> 16 == 1 && (h->version & 0xffff) > 1)
 		image_warn(img, "VDI version 1.%u is newer than 1.1, the last known one",
 			   h->version & 0xffff);

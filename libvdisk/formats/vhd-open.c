@@ -276,6 +276,7 @@ int vhd_open(struct vd_image *img, struct vd_error *err)
 	img->size = s->footer.current_size;
 	img->uuid = s->footer.unique_id;
 	img->variant = variant[s->footer.disk_type];
+	img->keeps_space = s->footer.disk_type == VHD_FIXED;
 	if (vhd_is_sparse(s)) {
 		r = vhd_open_dynamic(img, s, err);
 		if (r)

@@ -208,6 +208,21 @@ static int file_size(struct vd_storage *s, uint64_t *size)
 	return 0;
 }
 
+static int hole_to_the_end(const struct file *f, uint64_t offset, bool *data, uint64_t *length)
+{
+	struct stat st;
+
+	if (fstat(f->fd, &st) < 0)
+		return -errno;
+	/* Somebody cut the file: what is missing is no hole, and reading it shall fail. */
+	if (S_ISREG(st.st_mode) && (uint64_t)st.st_size <= offset)
+		return 0;
+	*data = false;
+	if (S_ISREG(st.st_mode) && (uint64_t)st.st_size - offset < *length)
+		*length = (uint64_t)st.st_size - offset;
+	return 0;
+}
+
 /*
  * lseek moves the file offset that all threads share, which harms nobody: every other call here
  * brings its own.
@@ -223,10 +238,8 @@ static int file_extent(struct vd_storage *s, uint64_t offset, uint64_t limit, bo
 	if (f->no_seek)
 		return 0;
 	next = lseek(f->fd, offset, SEEK_DATA);
-	if (next < 0 && errno == ENXIO) {
-		*data = false;	/* a hole up to the end */
-		return 0;
-	}
+	if (next < 0 && errno == ENXIO)
+		return hole_to_the_end(f, offset, data, length);
 	if (next < 0 && errno == EINVAL) {
 		f->no_seek = true;
 		return 0;
@@ -392,7 +405,7 @@ int storage_open_file(const char *path, bool writable, struct vd_storage **out,
 {
 	const char *how = writable ? "cannot open for writing" : "cannot open";
 	struct stat st;
-	int fd, r;
+	int flags, fd, r;
 
 	/* Looked at first: opening alone makes some devices act. */
 	if (stat(path, &st) < 0)
@@ -400,9 +413,13 @@ int storage_open_file(const char *path, bool writable, struct vd_storage **out,
 	r = check_kind(path, &st, err);
 	if (r < 0)
 		return r;
-	/* By now it may be a FIFO: do not wait for its other end, file_wrap looks again. */
+	/* By now it may be a FIFO: do not wait for its other end, file_wrap looks again. Of a block
+	 * device O_EXCL asks that the kernel has not mounted it. */
+	flags = (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+	if (writable && S_ISBLK(st.st_mode))
+		flags |= O_EXCL;
 	do
-		fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+		fd = open(path, flags);
 	while (fd < 0 && errno == EINTR);
 	if (fd < 0)
 		return storage_fail(err, -errno, path, "%s: %s", how, strerror(errno));

@@ -3,6 +3,8 @@
 #include "core/image.h"
 #include "test.h"
 
+static const char *path = "disk";
+
 static int open_bytes(const void *bytes, size_t n, uint64_t size, uint64_t at, const char *format,
 		      struct vd_error *err)
 {
@@ -12,7 +14,7 @@ static int open_bytes(const void *bytes, size_t n, uint64_t size, uint64_t at, c
 
 	CHECK_OK(storage_open_memory(size, 1, &s));
 	CHECK_OK(storage_pwrite(s, bytes, n, at));
-	r = image_open(s, "disk", format ? format_by_name(format) : NULL, &img, err);
+	r = image_open(s, path, format ? format_by_name(format) : NULL, &img, err);
 	if (!r)
 		image_close(img);
 	return r;
@@ -31,5 +33,9 @@ int main(void)
 	CHECK_OK(open_bytes("KDMV", 4, 65536, 0, "raw", &err));
 	CHECK_OK(open_bytes("nothing", 7, 65536, 0, NULL, &err));
 	CHECK_EQ(open_bytes("hello\n", 6, 6, 0, NULL, &err), -EUCLEAN);
+	/* A fixed VHD whose footer was cut off. */
+	path = "cut.vhd";
+	CHECK_EQ(open_bytes("nothing", 7, 65536, 0, NULL, &err), -EUCLEAN);
+	CHECK_OK(open_bytes("nothing", 7, 65536, 0, "raw", &err));
 	return 0;
 }

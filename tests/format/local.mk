@@ -1,3 +1,4 @@
+c_tests += %D%/a-fixed-image-keeps-its-space
 c_tests += %D%/images-without-a-driver-are-not-taken-for-raw
 c_tests += %D%/raw-that-ends-in-a-stray-vhd-footer-stays-raw
 c_tests += %D%/vdi-count-is-never-behind-an-entry

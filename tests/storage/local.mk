@@ -1,3 +1,4 @@
+c_tests += %D%/a-file-that-was-cut-has-no-hole-at-its-end
 c_tests += %D%/a-power-cut-keeps-what-a-sync-covers
 c_tests += %D%/a-stalled-call-waits-until-let-go
 c_tests += %D%/a-writer-is-alone-and-readers-are-many
