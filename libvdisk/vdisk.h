@@ -306,7 +306,8 @@ VD_PUBLIC int vd_queue_create(struct vd_queue **out);
 VD_PUBLIC void vd_queue_destroy(struct vd_queue *queue);
 /* An eventfd, readable while there is something to reap. Owned by the queue; reaping resets it. */
 VD_PUBLIC int vd_queue_fd(const struct vd_queue *queue);
-/* -EINVAL if the request cannot be taken (it then does not complete), else 0. */
+/* 0; or -EINVAL, -ENOMEM or -EAGAIN (no thread to run it): then it is not taken, and does not
+ * complete. */
 VD_PUBLIC int vd_queue_submit(struct vd_queue *queue, struct vd_request *request);
 /*
  * Collects up to `max` completed requests. Waits for the first one at most timeout_ms

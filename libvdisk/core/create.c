@@ -53,8 +53,15 @@ static int has_no_children(const char *path, struct vd_error *err)
 	int r = chain_open(path, VD_OPEN_WRITE | VD_OPEN_NO_PARENT | VD_OPEN_NO_LOCK, NULL, &images,
 			   &count, &why);
 
+	if (r == -EBUSY) {
+		char *advice = strstr(why.text, "; --force");
+
+		if (advice)
+			*advice = '\0'; /* about opening */
+		return fail(err, r, "not replaced: %s", why.text);
+	}
 	if (r)
-		return r == -EBUSY ? fail(err, r, "%s", why.text) : 0;
+		return 0;
 	while (count)
 		image_close(images[--count]);
 	free(images);
@@ -209,6 +216,7 @@ static int open_parent(const char *path, const struct vd_create_options *o,
 	for (unsigned i = 0; !r && i < (*parent)->count; i++)
 		if (same_file(path, (*parent)->image[i]->path)) {
 			vd_close(*parent);
+			*parent = NULL;
 			return fail(err, -EINVAL, "%s is in the chain of its parent %s", path,
 				    o->parent);
 		}
@@ -229,12 +237,15 @@ int vd_create(const char *path, const struct vd_create_options *o, struct vd_err
 
 	if (!r && !overwrite && !access(path, F_OK))
 		r = fail(err, -EEXIST, "%s exists already", path);
-	if (!r && overwrite)
-		r = may_replace(path, err);
 	if (!r && o->parent)
 		r = open_parent(path, o, &parent, err);
-	if (r)
+	/* After that: a parent's lock would be in our own way. */
+	if (!r && overwrite)
+		r = may_replace(path, err);
+	if (r) {
+		vd_close(parent);
 		return r;
+	}
 	if (parent) {
 		p.parent = parent->image[0];
 		if (!p.size)

@@ -10,6 +10,7 @@
 #include "core/disk.h"
 
 #define CACHE_DEFAULT (UINT64_C(8) << 20)
+#define CHAIN_MAX UINT16_MAX	/* struct run has 16 bits for the level */
 #define PAGES_PER_IMAGE 4	/* that a look-up may want in memory at once */
 
 static void init_locks(struct vd_disk *d)
@@ -60,14 +61,18 @@ int disk_new(struct vd_image **images, unsigned count, const struct vd_open_opti
 {
 	uint64_t cache = options && options->cache_size ? options->cache_size : CACHE_DEFAULT;
 	uint64_t least = ((uint64_t)count * PAGES_PER_IMAGE + 64) * META_PAGE;
-	struct vd_disk *d = calloc(1, sizeof(*d));
+	struct vd_disk *d = count <= CHAIN_MAX ? calloc(1, sizeof(*d)) : NULL;
 	int r;
 
 	if (!d) {
+		r = count > CHAIN_MAX ?
+			fail(err, -ENOTSUP, "%s: a chain of %u images, at most %u are supported",
+			     images[0]->path, count, CHAIN_MAX) :
+			fail(err, -ENOMEM, "out of memory");
 		while (count)
 			image_close(images[--count]);
 		free(images);
-		return fail(err, -ENOMEM, "out of memory");
+		return r;
 	}
 	d->image = images;
 	d->count = count;
@@ -123,6 +128,8 @@ static int tidy(struct vd_disk *d)
 		r = storage_truncate(f->storage, final);
 		if (!r)
 			r = storage_sync(f->storage);
+		if (r == -ENOTSUP)
+			r = 0; /* a block device keeps its size */
 		f->size = final;
 	}
 	if (!r && leaf->needs_recovery)
@@ -140,8 +147,12 @@ int vd_close(struct vd_disk *d)
 	disk_stop_background(d);
 	if (d->writable)
 		r = vd_flush(d);
-	if (!r && d->begun)
-		r = tidy(d);
+	/* An error of the past does not keep a sound image from being tidied up. */
+	if (d->begun && !d->failed) {
+		int tidied = tidy(d);
+
+		r = r ? r : tidied;
+	}
 	disk_free(d);
 	return r;
 }

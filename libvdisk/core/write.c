@@ -289,7 +289,7 @@ int vd_writev(struct vd_disk *d, const struct iovec *iov, int iovcnt, uint64_t o
 
 	if (!range_in(offset, left, d->size))
 		return -EINVAL;
-	r = begin(d);
+	r = left ? begin(d) : 0;
 	if (r)
 		return r;
 	while (left) {
@@ -320,7 +320,7 @@ int vd_write_zeroes(struct vd_disk *d, uint64_t offset, uint64_t length, unsigne
 
 	if (!range_in(offset, length, d->size))
 		return -EINVAL;
-	r = begin(d);
+	r = length ? begin(d) : 0;
 	if (r)
 		return r;
 	while (length) {

@@ -598,6 +598,8 @@ static int cut_tail(struct vd_image *img, uint64_t end, struct vd_error *err)
 {
 	int r = storage_truncate(img->file[0].storage, end);
 
+	if (r == -ENOTSUP)
+		return 0; /* a block device: what is behind stays, and is nobody's */
 	if (r)
 		return image_fail(img, err, r, "cannot cut the file to %llu bytes: %s",
 				  (unsigned long long)end, strerror(-r));
