@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* coherence.c - answers writes, after the kernel has dropped the same bytes of overlapping nodes. */
+/* coherence.c - answers writes, after the kernel has dropped the same bytes of other nodes. */
 #include "coherence.h"
 #include "cleanup.h"
 

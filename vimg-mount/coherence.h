@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * coherence.h - answers writes, after the kernel has dropped the same bytes of overlapping nodes.
+ * coherence.h - answers writes, after the kernel has dropped the same bytes of other nodes.
  *
  * Telling the kernel to drop pages waits for requests that use them, which may be waiting for a
- * thread that serves them. So no thread that serves requests ever does it: a write that another open
- * node would show is handed to a thread of its own, which invalidates and then answers.
+ * thread that serves them. So no thread that serves requests ever does it: a write that another
+ * open node would show is handed to a thread of its own, which invalidates and then answers.
  *
- *	worker            coherence_answer() ──▶ queue ──▶ thread: invalidate the others, answer
- *	(serves on)       └─ nobody else has those bytes open: answered at once
+ *	worker            coherence_answer() --> queue --> thread: invalidate the others, answer
+ *	(serves on)       `- nobody else has those bytes open: answered at once
  *
- * What the invalidation waits for must not in turn wait for an answer in the queue. The kernel counts
- * requests in the background (read-ahead, write-back, asynchronous I/O) against one limit: writes that
- * wait here for their answers could fill it, and a read behind them would keep its pages locked for
- * ever. So at most half of that limit waits. A write that comes then is answered first and invalidated
- * afterwards, which is as good as always: it takes hundreds of writes at a time that wait for one page.
+ * What the invalidation waits for must not in turn wait for an answer in the queue. The kernel
+ * counts requests in the background (read-ahead, write-back, asynchronous I/O) against one limit:
+ * writes that wait here for their answers could fill it, and a read behind them would keep its
+ * pages locked for ever. So at most half of that limit waits. A write that comes then is answered
+ * first and invalidated afterwards; it takes hundreds at a time, waiting for one page, to get there.
  */
 #ifndef COHERENCE_H
 #define COHERENCE_H

@@ -3,9 +3,9 @@
  * control.h - how a mount is told to end, and tells how it ended.
  *
  * The server listens on an abstract socket that is named after its user and the mount's device
- * number. `vimg-mount -u` connects, unmounts, and then reads until the server closes the connection,
- * which it does once the image is closed: "ok", or why the last flush failed. A connection has no
- * other meaning. Connections of other users are dropped, except root's.
+ * number. `vimg-mount -u` connects, unmounts, and then reads until the server closes the
+ * connection, which it does once the image is closed: "ok", or why the last flush failed. A
+ * connection has no other meaning. Connections of other users are dropped, except root's.
  *
  * The same thread takes SIGHUP, SIGINT and SIGTERM, which are blocked in every other.
  */

@@ -49,8 +49,8 @@ static double attr_timeout(const struct fs *fs)
 	return fs->tree.rw ? FOR_A_MOMENT : FOR_EVER;
 }
 
-/* More than congestion lets come, so that what waits for coherence.c leaves enough; but not more than
- * the kernel gives to users, because then we would not know how much it is. */
+/* More than congestion lets come, so that what waits for coherence.c leaves enough; but not more
+ * than the kernel gives to users, because then we would not know how much it is. */
 static unsigned max_background(void)
 {
 	FILE *file = fopen("/sys/module/fuse/parameters/max_user_bgreq", "re");
@@ -235,8 +235,8 @@ static void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 }
 
 /*
- * Zeros to answer with where nothing is stored. Never written but writable, so all of its pages are the kernel's
- * one page of zeros: they take no memory and stay in the processor's cache.
+ * Zeros to answer with where nothing is stored. Never written but writable, so all of its pages
+ * are the kernel's one page of zeros: they take no memory and stay in the processor's cache.
  */
 static char zeros[BUFFER_SIZE];
 #define WORTH_A_LOOK (64u << 10)	/* below, looking where holes are costs what it gains */
@@ -312,8 +312,8 @@ static void fs_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_f
 }
 
 /*
- * Zeros, with the space given back. To promise space ahead is more than an image can: others may fill
- * the host's disk. So what only allocates is not supported.
+ * Zeros, with the space given back. To promise space ahead is more than an image can: others may
+ * fill the host's disk. So what only allocates is not supported.
  */
 static void fs_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t length,
 			 struct fuse_file_info *fi)

@@ -16,7 +16,7 @@ struct fs {
 	struct coherence coherence;
 	bool direct_io;
 	uint32_t max_read;
-	/* Called when the kernel opens the conversation, and before its first question is answered. */
+	/* Called when the kernel first speaks, and before its first question is answered. */
 	void (*greeted)(void *opaque);
 	void (*asked)(void *opaque);
 	void *opaque;

@@ -11,8 +11,8 @@
 
 /*
  * The kernel releases a file a moment after close() returned. Who opens an overlapping node in that
- * moment would get EBUSY for a file that nobody has open any more, so an opening waits a little where
- * a writer has closed.
+ * moment would get EBUSY for a file that nobody has open any more, so an opening waits a little
+ * where a writer has closed.
  */
 #define RELEASE_GRACE_MS 200
 
@@ -143,7 +143,8 @@ int tree_stat(struct tree *tree, uint64_t ino, struct stat *out)
 {
 	const struct node *node = tree_node(tree, ino);
 
-	*out = (struct stat){ .st_ino = ino, .st_uid = getuid(), .st_gid = getgid(), .st_nlink = 1 };
+	*out = (struct stat){ .st_ino = ino, .st_nlink = 1, .st_uid = getuid() };
+	out->st_gid = getgid();
 	if (ino == INO_ROOT) {
 		out->st_mode = S_IFDIR | 0555;
 		out->st_nlink = 2;
@@ -156,7 +157,8 @@ int tree_stat(struct tree *tree, uint64_t ino, struct stat *out)
 		out->st_blksize = 4096;
 		/* Less than the size tells programs to look for holes; 0 would tell them that
 		   there is nothing to read. */
-		out->st_blocks = (tree->allocated < node->size ? tree->allocated : node->size) / 512;
+		out->st_blocks = (tree->allocated < node->size ? tree->allocated :
+								 node->size) / 512;
 		if (!out->st_blocks)
 			out->st_blocks = 1;
 	} else {

@@ -80,7 +80,7 @@ static int parse_max_read(const char *text, struct options *o)
 	long n;
 
 	if (parse_number(text, INT_MAX, &n) < 0 || n < 4096)
-		return usage_error("-o max_read=%s: it takes a number of bytes, 4096 or more", text);
+		return usage_error("-o max_read=%s: it takes bytes, 4096 or more", text);
 	o->max_read = n;
 	return 0;
 }
@@ -157,7 +157,7 @@ static int set_action(struct options *o, enum action action)
 
 static int unknown_option(int argc, char **argv)
 {
-	/* optopt is 0 or no short option for a long one; a known one had a value it does not take. */
+	/* optopt is 0 for an unknown long one; a known one had a value that it does not take. */
 	if (optopt > 0 && optopt < 256 && !strchr(short_options, optopt))
 		return usage_error("there is no option -%c; see vimg-mount --help", optopt);
 	if (optopt)
@@ -219,7 +219,7 @@ static int check_action(const struct options *o, int words)
 		if (words)
 			return usage_error("--list takes no mount point");
 		return o->json && (o->verbose || o->wide) ?
-			usage_error("--json has everything; --verbose and --wide are for people") : 0;
+			usage_error("--json has all that --verbose and --wide have") : 0;
 	case ACTION_UNMOUNT:
 		if (o->image)
 			return usage_error("-u takes the mount point only");

@@ -2,15 +2,15 @@
 /*
  * serve.c - mounts a disk and serves it until it is unmounted.
  *
- *	parent ── checks the command line and the mount point, forks, waits for one byte: the status;
- *	          then asks the mount something, to be sure that it answers
- *	child  ── opens the image, mounts, and serves with these threads:
+ *	parent -- checks the command line and the mount point, forks, waits for one byte: the
+ *	          status; then asks the mount something, to be sure that it answers
+ *	child  -- opens the image, mounts, and serves with these threads:
  *	            main       libfuse's loop, with its workers (fs.c)
  *	            control    signals, and those who wait for the end (control.c)
  *	            coherence  answers writes that other nodes would show (coherence.c)
  *
- * It forks before it opens, because threads and locks do not survive a fork. The child never touches
- * its own mount: killed while it waits for itself, it would stay for ever.
+ * It forks before it opens, because threads and locks do not survive a fork. The child never
+ * touches its own mount: killed while it waits for itself, it would stay for ever.
  */
 #include "serve.h"
 #include "cleanup.h"
@@ -88,7 +88,8 @@ static char *check_mountpoint(const char *name)
 	if (!path)
 		say("the mount point %s cannot be used: %s", name, strerror(errno));
 	else if (mounts_find(path, &mount) == 0 && !strcmp(mount.type, MOUNT_TYPE))
-		say("%s is a mount of vimg-mount already; vimg-mount -u %s unmounts it", name, name);
+		say("%s is a mount of vimg-mount already; vimg-mount -u %s unmounts it", name,
+		    name);
 	else if (stat(path, &st) < 0)
 		say("the mount point %s cannot be used: %s", name, strerror(errno));
 	else if (!S_ISDIR(st.st_mode))
@@ -105,8 +106,10 @@ static int add_options(struct fuse_args *args, const struct options *o, const ch
 
 	if (asprintf(&name, "fsname=%s", path) < 0)
 		return -ENOMEM;
-	status = fuse_opt_add_arg(args, "vimg-mount") || fuse_opt_add_opt(&opts, "subtype=vimg-mount") ||
-		 fuse_opt_add_opt_escaped(&opts, name) || fuse_opt_add_opt(&opts, "default_permissions") ||
+	status = fuse_opt_add_arg(args, "vimg-mount") ||
+		 fuse_opt_add_opt(&opts, "subtype=vimg-mount") ||
+		 fuse_opt_add_opt_escaped(&opts, name) ||
+		 fuse_opt_add_opt(&opts, "default_permissions") ||
 		 (!o->rw && fuse_opt_add_opt(&opts, "ro")) ||
 		 /* root as the owner of the mount needs no leave to look into it. */
 		 (o->root && geteuid() && fuse_opt_add_opt(&opts, "allow_root")) ||

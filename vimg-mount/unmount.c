@@ -62,7 +62,8 @@ static int unmount_now(const char *path)
 	if (status == -EPERM)
 		status = run_fusermount(path, said, sizeof(said));
 	if (status == -EBUSY) {
-		say("%s is busy: a program has a file of it open, or its current folder there", path);
+		say("%s is busy: a program has a file of it open, or its current folder there",
+		    path);
 	} else if (status) {
 		said[strcspn(said, "\n")] = '\0';
 		say("%s cannot be unmounted: %s", path, *said ? said : strerror(-status));
