@@ -94,7 +94,7 @@ int main(int argc, char **argv)
 	unsigned n = kinds(&k);
 
 	for (unsigned i = 0; i < n; i++)
-		for (unsigned parents = 0; parents < (k[i].child ? 3 : 1); parents++)
-			run(&k[i], parents, seed * 100 + i * 10 + parents);
+		for (unsigned round = 0; round < (k[i].child ? 5 : 1); round++)
+			run(&k[i], k[i].child ? round % 3 : 0, seed * 100 + i * 10 + round);
 	return 0;
 }

@@ -22,7 +22,7 @@ static void pick_op(struct trial *t, struct rng *r, struct trial_op *op)
 
 void trial_init(struct trial *t, const struct kind *kind, unsigned parents, uint64_t seed)
 {
-	uint64_t block = kind->block[0], size = max_u64(block, 8192) * 5 / 2 + 512;
+	uint64_t block = kind->block[0], size = (block > 8192 ? block * 5 / 2 : 36864) + 512;
 	struct rng r = { seed };
 
 	memset(t, 0, sizeof(*t));
