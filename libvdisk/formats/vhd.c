@@ -244,19 +244,29 @@ enum { PLACE, IS_NEW };	/* of reservation.priv */
 #define VHD_AHEAD_MIN 4
 #define VHD_AHEAD_MAX 64
 
+/* Room for one more, and for all that may be cancelled, so that cancelling cannot fail. */
+static int vhd_free_room(struct vhd *s)
+{
+	size_t want = s->free_count + s->reserved + 1, size = s->free_size ? s->free_size * 2 : 16;
+	uint64_t *more;
+
+	if (want <= s->free_size)
+		return 0;
+	more = realloc(s->free, size * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	s->free = more;
+	s->free_size = size;
+	return 0;
+}
+
 int vhd_free_push(struct vhd *s, uint64_t place)
 {
-	if (s->free_count == s->free_size) {
-		size_t size = s->free_size ? s->free_size * 2 : 16;
-		uint64_t *more = realloc(s->free, size * sizeof(*more));
+	int r = vhd_free_room(s);
 
-		if (!more)
-			return -ENOMEM;
-		s->free = more;
-		s->free_size = size;
-	}
-	s->free[s->free_count++] = place;
-	return 0;
+	if (!r)
+		s->free[s->free_count++] = place;
+	return r;
 }
 
 uint64_t vhd_align_place(const struct vhd *s, uint64_t offset)
@@ -311,8 +321,10 @@ static int vhd_reserve_new(struct vd_image *img, struct reservation *r)
 {
 	struct vhd *s = img->priv;
 	uint64_t place;
-	int err;
+	int err = vhd_free_room(s);
 
+	if (err)
+		return err;
 	if (s->free_count) {
 		place = s->free[--s->free_count];
 	} else {
@@ -322,6 +334,7 @@ static int vhd_reserve_new(struct vd_image *img, struct reservation *r)
 		place = s->next;
 		s->next += s->stride;
 	}
+	s->reserved++;
 	r->priv[PLACE] = place;
 	r->priv[IS_NEW] = true;
 	return 0;
@@ -444,15 +457,19 @@ static int vhd_publish_bits(struct vd_image *img, uint64_t place, uint32_t from,
 
 static int vhd_publish(struct vd_image *img, const struct reservation *r)
 {
-	const struct vhd *s = img->priv;
+	struct vhd *s = img->priv;
 	uint32_t block = (uint32_t)(r->start >> s->shift);
 	uint32_t in_block = (uint32_t)(r->start - ((uint64_t)block << s->shift));
 	uint32_t from = in_block / VHD_SECTOR;
 	uint32_t to = (uint32_t)div_up(in_block + r->length, VHD_SECTOR);
+	int err;
 
-	if (r->priv[IS_NEW])
-		return vhd_publish_new(img, r->priv[PLACE], block, from, to);
-	return vhd_publish_bits(img, r->priv[PLACE], from, to);
+	if (!r->priv[IS_NEW])
+		return vhd_publish_bits(img, r->priv[PLACE], from, to);
+	err = vhd_publish_new(img, r->priv[PLACE], block, from, to);
+	if (!err)
+		s->reserved--;
+	return err;
 }
 
 static void vhd_cancel(struct vd_image *img, const struct reservation *r)
@@ -463,8 +480,8 @@ static void vhd_cancel(struct vd_image *img, const struct reservation *r)
 		return;
 	/* Part of it may have been written. */
 	s->virgin = max_u64(s->virgin, r->priv[PLACE] + s->block_bytes);
-	/* No memory: the place is lost until the image is opened again. */
-	(void)vhd_free_push(s, r->priv[PLACE]);
+	s->reserved--;
+	s->free[s->free_count++] = r->priv[PLACE];
 }
 
 /* Gives back what lies free before the footer, then puts the footer there. */

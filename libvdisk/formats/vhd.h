@@ -113,6 +113,7 @@ struct vhd {
 	uint64_t growing;		/* a footer on its way to here; 0: none */
 	uint64_t *free;			/* places given back, and holes between blocks */
 	size_t free_count, free_size;
+	size_t reserved;		/* new blocks, not yet published or cancelled */
 };
 
 /* vhd-header.c */

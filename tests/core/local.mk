@@ -15,3 +15,7 @@ c_tests += %D%/power-cut-with-many-writers
 %C%_power_cut_with_many_writers_LDADD = %D%/libmodel.la $(unit_libs)
 c_tests += %D%/a-failing-storage-loses-nothing-flushed
 %C%_a_failing_storage_loses_nothing_flushed_LDADD = %D%/libmodel.la $(unit_libs)
+c_tests += %D%/want-of-memory-loses-nothing-flushed
+%C%_want_of_memory_loses_nothing_flushed_LDADD = %D%/libmodel.la $(unit_libs)
+%C%_want_of_memory_loses_nothing_flushed_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=posix_memalign,--wrap=strdup

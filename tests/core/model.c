@@ -94,6 +94,8 @@ void model_jitter(bool on)
 	borrow_jitter = on;
 }
 
+_Thread_local unsigned model_in_storage;
+
 /* Lets other threads in, where their order matters. */
 static void jitter(struct vd_storage *s)
 {
@@ -113,44 +115,44 @@ static void jitter(struct vd_storage *s)
 	}
 }
 
+#define BELOW(s, call) ({		\
+	int below_r_;			\
+	model_in_storage++;		\
+	jitter(s);			\
+	below_r_ = (call);		\
+	jitter(s);			\
+	model_in_storage--;		\
+	below_r_;			\
+})
+
 static int borrow_preadv(struct vd_storage *s, const struct iovec *iov, int n, uint64_t offset)
 {
-	int r;
-
-	jitter(s);
-	r = stacked_preadv(s, iov, n, offset);
-	jitter(s);
-	return r;
+	return BELOW(s, stacked_preadv(s, iov, n, offset));
 }
 
 static int borrow_pwritev(struct vd_storage *s, const struct iovec *iov, int n, uint64_t offset)
 {
-	int r;
-
-	jitter(s);
-	r = stacked_pwritev(s, iov, n, offset);
-	jitter(s);
-	return r;
+	return BELOW(s, stacked_pwritev(s, iov, n, offset));
 }
 
 static int borrow_sync(struct vd_storage *s)
 {
-	int r;
+	return BELOW(s, stacked_sync(s));
+}
 
-	jitter(s);
-	r = stacked_sync(s);
-	jitter(s);
-	return r;
+static int borrow_truncate(struct vd_storage *s, uint64_t size)
+{
+	return BELOW(s, stacked_truncate(s, size));
 }
 
 static int borrow_punch(struct vd_storage *s, uint64_t offset, uint64_t length)
 {
-	int r;
+	return BELOW(s, stacked_punch(s, offset, length));
+}
 
-	jitter(s);
-	r = stacked_punch(s, offset, length);
-	jitter(s);
-	return r;
+static int borrow_zero(struct vd_storage *s, uint64_t offset, uint64_t length)
+{
+	return BELOW(s, stacked_zero(s, offset, length));
 }
 
 static void borrow_close(struct vd_storage *s)
@@ -164,9 +166,9 @@ static const struct vd_storage_ops borrow_ops = {
 	.preadv = borrow_preadv,
 	.pwritev = borrow_pwritev,
 	.sync = borrow_sync,
-	.truncate = stacked_truncate,
+	.truncate = borrow_truncate,
 	.punch = borrow_punch,
-	.zero = stacked_zero,
+	.zero = borrow_zero,
 	.size = stacked_size,
 	.extent = stacked_extent,
 	.allocated = stacked_allocated,

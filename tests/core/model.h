@@ -73,6 +73,8 @@ struct layer *model_leaf(struct model *m);
 
 /* A storage that goes to `lower`, but leaves it open when it is closed. */
 struct vd_storage *borrow(struct vd_storage *lower, bool writable);
+/* Not 0 while a thread is below such a storage. */
+extern _Thread_local unsigned model_in_storage;
 /* Those made while it is on wait now and then, so that threads meet in more ways. */
 void model_jitter(bool on);
 /* Opens the chain with `leaf`, which is taken over, in place of the model's own. */
