@@ -19,3 +19,5 @@ c_tests += %D%/want-of-memory-loses-nothing-flushed
 %C%_want_of_memory_loses_nothing_flushed_LDADD = %D%/libmodel.la $(unit_libs)
 %C%_want_of_memory_loses_nothing_flushed_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=posix_memalign,--wrap=strdup
+c_tests += %D%/many-writers-survive-failures-now-and-then
+%C%_many_writers_survive_failures_now_and_then_LDADD = %D%/libmodel.la $(unit_libs)
