@@ -13,7 +13,8 @@
  * counts requests in the background (read-ahead, write-back, asynchronous I/O) against one limit:
  * writes that wait here for their answers could fill it, and a read behind them would keep its
  * pages locked for ever. So at most half of that limit waits. A write that comes then is answered
- * first and invalidated afterwards; it takes hundreds at a time, waiting for one page, to get there.
+ * first and invalidated afterwards; it takes hundreds at a time, all waiting for one page, to get
+ * there.
  */
 #ifndef COHERENCE_H
 #define COHERENCE_H

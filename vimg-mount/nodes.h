@@ -7,8 +7,8 @@
  *	ino 3+	vhdd, vol0, vol1 ...: ranges of one disk, which may overlap
  *
  * Nodes that overlap are the same bytes under two inodes, and the kernel keeps a page cache for
- * each. So two of them are never open for writing at a time, and each node knows whether pages of it that
- * the kernel may have kept are stale. See coherence.h for the writes themselves.
+ * each. So two of them are never open for writing at a time, and each node knows whether pages of
+ * it that the kernel may have kept are stale. See coherence.h for the writes themselves.
  */
 #ifndef NODES_H
 #define NODES_H
