@@ -99,6 +99,7 @@ struct report {
 	const char *path, *format;
 	struct findings before, after;
 	bool repaired;		/* was tried */
+	const bool *parent_modified;	/* NULL: not known without the chain */
 	struct vd_error err;	/* why it could not be checked */
 };
 
@@ -207,8 +208,11 @@ static void print_report(const struct report *report, bool quiet)
 	print_findings(report, path);
 	if (*report->err.text)
 		return;		/* said already */
-	if (!quiet)
-		print_summary(report, path);
+	if (quiet)
+		return;
+	if (report->parent_modified && *report->parent_modified)
+		printf("%s: note: the parent was changed after this image was made on it\n", path);
+	print_summary(report, path);
 }
 
 /* --------------------------------------------------------------------------------- for programs */
@@ -240,6 +244,10 @@ static struct json_object *json_report(const struct report *report)
 	json_put_number(o, "leaked", r->leaked);
 	json_put_number(o, "allocated-blocks", r->allocated_blocks);
 	json_put_number(o, "total-blocks", r->total_blocks);
+	if (report->parent_modified)
+		json_put_bool(o, "parent-modified", *report->parent_modified);
+	else
+		json_put(o, "parent-modified", NULL);
 	for (size_t i = 0; report->repaired && i < report->before.count; i++)
 		if (!has(left, &report->before.list[i]))
 			add_finding(list, &report->before.list[i], true);
@@ -251,72 +259,101 @@ static struct json_object *json_report(const struct report *report)
 
 /* ---------------------------------------------------------------------------------------- run */
 
-static int check_path(const char *path, const struct check_options *o,
-		      const struct chain_options *chain, struct json_object *list)
+/* What a person is to read of a failure, in the same words wherever it comes from. */
+static void say_why(const char *text, int error, const struct check_options *o)
 {
-	struct report report = { 0 };
-	int status;
+	say("%s%s", text, error == -EBUSY && !o->repair ? "; --no-lock checks it all the same" : "");
+}
+
+/* One image, and what its chain tells of it. */
+struct layer {
+	const char *path;
+	const struct chain_options *chain;
+	const bool *parent_modified;	/* or NULL */
+	const char *said;		/* a sentence that was said already, or NULL */
+};
+
+static int check_layer(const struct layer *layer, const struct check_options *o,
+		       struct json_object *list)
+{
+	struct report report = { .parent_modified = layer->parent_modified };
+	int status, r = check_image(layer->path, o, layer->chain, &report);
 
 	/* The sentence alone may be missing, never the failure. */
-	if (check_image(path, o, chain, &report) && !*report.err.text)
+	if (r && !*report.err.text)
 		snprintf(report.err.text, sizeof(report.err.text), "%.900s: cannot be checked",
-			 path);
+			 layer->path);
 	status = sound(&report) ? STATUS_OK : STATUS_FAILED;
 	if (list)
 		json_append(list, json_report(&report));
 	else
 		print_report(&report, o->quiet);
-	if (*report.err.text)
-		say("%s", report.err.text);
+	if (*report.err.text && (!layer->said || strcmp(report.err.text, layer->said)))
+		say_why(report.err.text, r, o);
 	findings_free(&report.before);
 	findings_free(&report.after);
 	return status;
 }
 
-static void paths_free(char **paths)
+/* The chain as it was found: a disk that is open would be in the way of a repair. */
+struct found {
+	unsigned count;
+	char **paths;
+	bool *modified;
+};
+
+static void found_free(struct found *f)
 {
-	for (char **p = paths; *p; p++)
-		free(*p);
-	free(paths);
+	for (unsigned i = 0; f->paths && i < f->count; i++)
+		free(f->paths[i]);
+	free(f->paths);
+	free(f->modified);
 }
 
-static char **chain_paths(const char *path, const struct check_options *o)
+static int find_chain(const char *path, const struct check_options *o, struct found *out,
+		      struct vd_error *err)
 {
 	struct vd_disk *disk;
-	unsigned n = 0;
-	char **paths;
+	struct vd_image_info info;
+	int r = open_disk(path, 0, &o->chain, &disk, err);
 
-	if (open_disk(path, 0, &o->chain, &disk, NULL))
-		return NULL;
-	paths = calloc(vd_depth(disk) + 1, sizeof(*paths));
-	for (; paths && n < vd_depth(disk); n++) {
-		struct vd_image_info info;
-
-		if (vd_image_info(disk, n, &info) || !(paths[n] = strdup(info.path)))
+	if (r)
+		return r;
+	out->paths = calloc(vd_depth(disk), sizeof(*out->paths));
+	out->modified = calloc(vd_depth(disk), sizeof(*out->modified));
+	r = out->paths && out->modified ? 0 : -ENOMEM;
+	while (!r && out->count < vd_depth(disk)) {
+		r = vd_image_info(disk, out->count, &info);
+		if (r)
 			break;
+		out->modified[out->count] = info.parent_modified;
+		out->paths[out->count] = strdup(info.path);
+		r = out->paths[out->count++] ? 0 : -ENOMEM;
 	}
-	if (paths && n < vd_depth(disk)) {
-		paths_free(paths);
-		paths = NULL;
-	}
-	if (!paths)
-		say("%s: cannot list its chain", path);
+	if (r)
+		snprintf(err->text, sizeof(err->text), "%.900s: cannot list its chain: %s", path,
+			 strerror(-r));
 	vd_close(disk);
-	return paths;
+	return r;
 }
 
 static int check_chain(const char *path, const struct check_options *o, struct json_object *list)
 {
 	struct chain_options by_content = { .no_lock = o->chain.no_lock };
-	char **paths = chain_paths(path, o);
-	int status = paths ? STATUS_OK : STATUS_FAILED;
+	struct vd_error err = { "" };
+	struct found found = { 0 };
+	int status = STATUS_OK, r = find_chain(path, o, &found, &err);
 
 	/* A chain that does not open may still have a leaf to check. */
-	if (!paths)
-		return check_path(path, o, &o->chain, list) | status;
-	for (char **p = paths; *p; p++)
-		status |= check_path(*p, o, p == paths ? &o->chain : &by_content, list);
-	paths_free(paths);
+	if (r) {
+		say_why(err.text, r, o);
+		check_layer(&(struct layer){ path, &o->chain, NULL, err.text }, o, list);
+		status = STATUS_FAILED;
+	}
+	for (unsigned i = 0; !r && i < found.count; i++)
+		status |= check_layer(&(struct layer){ found.paths[i], i ? &by_content : &o->chain,
+						       &found.modified[i], NULL }, o, list);
+	found_free(&found);
 	return status;
 }
 
@@ -336,7 +373,8 @@ static int check_run(const void *options, const char *const *words)
 		list = json_array_made();
 	for (; *words; words++)
 		status |= o->whole ? check_chain(*words, o, list) :
-				     check_path(*words, o, &o->chain, list);
+				     check_layer(&(struct layer){ *words, &o->chain, NULL, NULL },
+						 o, list);
 	if (list) {
 		root = json_object_made();
 		json_put(root, "images", list);

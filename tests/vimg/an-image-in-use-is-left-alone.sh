@@ -21,6 +21,13 @@ done
 [ "$(ls)" = "$(printf 'disk.vdi\nmnt')" ] || fail "something was made: $(ls)"
 check_fails vimg info disk.vdi
 grep -q -e '--no-lock' <<<"$said" || fail "info does not tell of --no-lock"
+for words in 'check disk.vdi' 'check --chain disk.vdi'; do
+	check_fails vimg $words
+	[ "$(wc -l <<<"$said")" = 1 ] || fail "vimg $words: says: $said"
+	grep -q -e '--no-lock' <<<"$said" || fail "vimg $words does not tell of --no-lock"
+done
+check_fails vimg check --repair disk.vdi
+! grep -q -e '--no-lock' <<<"$said" || fail "--repair tells of --no-lock"
 vimg info --no-lock disk.vdi | grep -q '16.0M' || fail "--no-lock does not look"
 vimg check -U disk.vdi >/dev/null || fail "--no-lock does not check"
 vimg-mount -u mnt

@@ -118,3 +118,20 @@ vimg create -q --parent parent.vdi child.vdi
 truncate -s +1M parent.vdi
 status 0 vimg check --chain --repair child.vdi
 says '^/.*parent.vdi: leak: .*\(repaired\)'
+
+# A parent that was changed after its child was made on it is noted with --chain; that is no failure.
+rm -f ./*.vdi ./*.vhd
+vimg create -q base.vdi 4M
+vimg create -q --parent base.vdi child.vdi
+status 0 vimg check --chain child.vdi
+! grep -q 'note:' said || fail "a note: $(cat said)"
+# The modification UUID is the second of the ids.
+poke base.vdi $((0x198)) 00112233445566778899aabbccddeeff
+status 0 vimg check --chain child.vdi
+says '^child.vdi: note: .*parent was changed'
+[ "$(grep -c 'note:' said)" = 1 ] || fail "not one note: $(cat said)"
+status 0 vimg check --chain --json child.vdi
+json 'd["parent-modified"] is True'
+says '"parent-modified": false'
+status 0 vimg check --json child.vdi
+json 'd["parent-modified"] is None'
