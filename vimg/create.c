@@ -94,13 +94,16 @@ static void warn_of_small(const char *word, uint64_t size)
 
 static int set_size(const struct create_options *o, const char *word, struct job *job)
 {
+	int r;
+
 	if (word && o->size)
 		return usage_error("the size is given twice, as %s and with --size %s", word,
 				   o->size);
 	if (o->size)
 		word = o->size;
-	if (word && parse_size(word, &job->make.size))
-		return usage_error("%s: " SIZE_SYNTAX, word);
+	r = word ? parse_size(word, &job->make.size) : 0;
+	if (r)
+		return usage_error("%s: %s", word, size_fault(r));
 	if (!job->make.size && !o->chain.parents)
 		return usage_error("%s: how large? Give a size, such as 20G", job->path);
 	if (word && !o->quiet)
@@ -130,6 +133,8 @@ static int plan(const struct create_options *o, const char *const *words, struct
 	if (!job->path)
 		return usage_error("what is the image to be called? It is: vimg create "
 				   "[OPTION...] IMAGE [SIZE]");
+	if (!*job->path)
+		return usage_error("the name of the image is empty");
 	if (*words && words[1])
 		return usage_error("%s is one word too many", words[1]);
 	if (!o->chain.parents && (o->parent_format || o->chain.parent_dirs ||
@@ -211,7 +216,8 @@ static int create_run(const void *options, const char *const *words)
 		say("%s; --force replaces it", err.text);
 	else
 		say("%s", err.text);
-	return STATUS_FAILED;
+	/* Such as a size or a block size that the format does not have. */
+	return r == -EINVAL ? STATUS_USAGE : STATUS_FAILED;
 }
 
 static const char create_help[] =
@@ -231,5 +237,6 @@ const struct verb verb_create = {
 	.help = create_help,
 	.options = create_options,
 	.options_size = sizeof(struct create_options),
+	.done = "made",
 	.run = create_run,
 };

@@ -39,7 +39,7 @@ static void help(void)
 	     "man vimg has it all. To mount an image see vimg-mount.");
 }
 
-static int run_verb(const struct verb *verb, int argc, char **argv)
+static int run_verb(const struct verb *verb, int argc, char **argv, const char **done)
 {
 	void *options = calloc(1, verb->options_size);
 	const char *const *words;
@@ -55,12 +55,15 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 		options_help(verb);
 	else if (!status)
 		status = verb->run(options, words);
+	if (!want_help && !status)
+		*done = verb->done;
 	options_free(verb, options);
 	free(options);
 	return status;
 }
 
-static int run(int argc, char **argv)
+/* `done`: what is to be said of the work where only the output is lost. */
+static int run(int argc, char **argv, const char **done)
 {
 	const char *first = argc > 1 ? argv[1] : NULL;
 	const struct verb *verb;
@@ -83,20 +86,22 @@ static int run(int argc, char **argv)
 		return usage_error("there is no %s %s; see vimg --help",
 				   *first == '-' ? "option" : "command", first);
 	if (first == argv[1])
-		return run_verb(verb, argc - 1, argv + 1);
+		return run_verb(verb, argc - 1, argv + 1, done);
 	options_help(verb);
 	return STATUS_OK;
 }
 
 int main(int argc, char **argv)
 {
+	const char *done = NULL;
 	int status;
 
 	/* Past ulimit -f a write fails then, and what is half made can be removed. */
 	signal(SIGXFSZ, SIG_IGN);
-	status = run(argc, argv);
+	status = run(argc, argv, &done);
 	if (fflush(stdout) || ferror(stdout)) {
-		say("cannot write the output: %s", strerror(errno));
+		say("%s%scannot write the output: %s", done ? done : "", done ? ", but " : "",
+		    strerror(errno));
 		status = status ? status : STATUS_FAILED;
 	}
 	if (status)

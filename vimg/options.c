@@ -59,6 +59,7 @@ static int set_output(const struct option_spec *spec, const char *value, bool *j
 static int set_option(const struct option_spec *spec, const char *value, void *into)
 {
 	void *at = (char *)into + spec->at;
+	int r;
 
 	if (takes_value(spec) && !*value)
 		return usage_error("--%s wants a value that is not empty", spec->name);
@@ -72,8 +73,9 @@ static int set_option(const struct option_spec *spec, const char *value, void *i
 	case OPTION_LIST:
 		return add_to_list(at, value);
 	case OPTION_SIZE:
-		if (parse_size(value, at))
-			return usage_error("--%s %s: " SIZE_SYNTAX, spec->name, value);
+		r = parse_size(value, at);
+		if (r)
+			return usage_error("--%s %s: %s", spec->name, value, size_fault(r));
 		break;
 	case OPTION_UUID:
 		if (vd_uuid_parse(value, at) || vd_uuid_is_null(at))
@@ -189,8 +191,13 @@ int options_parse(const struct verb *verb, int argc, char **argv, void *into, bo
 		return usage_error("this needs more words: vimg %s [OPTION...] %s", verb->name,
 				   verb->words);
 	if (verb->max_words >= 0 && n > verb->max_words)
-		return usage_error("%s is one word too many; it is: vimg %s [OPTION...] %s",
-				   (*words)[verb->max_words], verb->name, verb->words);
+		return usage_error("%s is one word too many; it is: vimg %s [OPTION...]%s%s",
+				   (*words)[verb->max_words], verb->name,
+				   *verb->words ? " " : "", verb->words);
+	/* Where words are wanted, they are images. */
+	for (int i = 0; verb->min_words && i < n; i++)
+		if (!*(*words)[i])
+			return usage_error("the name of the image is empty");
 	return STATUS_OK;
 }
 

@@ -73,27 +73,39 @@ static uint64_t unit_of(const char *text)
 	return bytes;
 }
 
-static const char *digits(const char *text, unsigned max, uint64_t *value, uint64_t *scale)
+/* At most 18 digits; what follows them is left. */
+static const char *digits(const char *text, uint64_t *value, uint64_t *scale)
 {
 	*value = 0;
 	*scale = 1;
-	for (; *text >= '0' && *text <= '9' && max; text++, max--) {
+	for (; *text >= '0' && *text <= '9' && *scale < UINT64_C(1000000000000000000); text++) {
 		*value = *value * 10 + (uint64_t)(*text - '0');
 		*scale *= 10;
 	}
 	return text;
 }
 
+/* As many digits as there are; UINT64_MAX for what is more than that. */
+static const char *whole_number(const char *text, uint64_t *value)
+{
+	*value = 0;
+	for (; *text >= '0' && *text <= '9'; text++)
+		if (__builtin_mul_overflow(*value, 10, value) ||
+		    __builtin_add_overflow(*value, (uint64_t)(*text - '0'), value))
+			return *value = UINT64_MAX, text + strspn(text, "0123456789");
+	return text;
+}
+
 int parse_size(const char *text, uint64_t *out)
 {
-	uint64_t whole, part = 0, scale, parts = 1, unit;
-	const char *rest = digits(text, 19, &whole, &scale);
+	uint64_t whole, part = 0, parts = 1, unit;
+	const char *rest = whole_number(text, &whole);
 	unsigned __int128 bytes;
 
-	if (scale == 1)
+	if (rest == text)
 		return -EINVAL;
 	if (*rest == '.') {
-		rest = digits(rest + 1, 18, &part, &parts);
+		rest = digits(rest + 1, &part, &parts);
 		if (parts == 1)
 			return -EINVAL;
 	}
@@ -106,9 +118,16 @@ int parse_size(const char *text, uint64_t *out)
 		bytes = (bytes + 511) / 512 * 512;
 	}
 	if (bytes > INT64_MAX)	/* as long as a file can be */
-		return -EINVAL;
+		return -ERANGE;
 	*out = (uint64_t)bytes;
 	return 0;
+}
+
+const char *size_fault(int error)
+{
+	return error == -ERANGE ? "too large; no disk has 8E or more" :
+		"a size is a number of bytes or has a unit: 512, 64K, 10M, 1.5G, 2T (powers of "
+		"1024)";
 }
 
 char *format_size(uint64_t size, char *text)

@@ -50,6 +50,7 @@ struct verb {
 	const char *help;		/* more, after the options; or NULL */
 	const struct option_spec *options;
 	size_t options_size;		/* of the verb's structure, which begins zeroed */
+	const char *done;		/* "made": said where all went well but for the output; or NULL */
 	/* `words` ends with NULL. Returns a STATUS_. */
 	int (*run)(const void *options, const char *const *words);
 };
@@ -104,11 +105,11 @@ int usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /*
  * A size as people write it, in bytes: 512, 64K, 10M, 1.5G, 2T (powers of 1024, as are KiB, MiB;
  * KB, MB, ... are powers of 1000), 4s (sectors of 512). A fraction is rounded up to a multiple of
- * 512. -EINVAL otherwise; SIZE_SYNTAX tells a person what is allowed.
+ * 512. Otherwise -EINVAL, or -ERANGE if it is too large for any file.
  */
 int parse_size(const char *text, uint64_t *out);
-#define SIZE_SYNTAX									\
-	"a size is a number of bytes or has a unit: 512, 64K, 10M, 1.5G, 2T (powers of 1024)"
+/* What parse_size() found fault with, for a person. */
+const char *size_fault(int error);
 
 #define SIZE_TEXT 16
 /* "512", "64.0K", "19.5G". `text` has SIZE_TEXT bytes; it is returned. */

@@ -68,6 +68,20 @@ static int has_no_children(const char *path, struct vd_error *err)
 	return 0;
 }
 
+static int check_folder(const char *path, struct vd_error *err)
+{
+	CLEANUP_FREE char *copy = strdup(path);
+	const char *folder = copy ? dirname(copy) : NULL;
+	struct stat st;
+
+	if (!folder)
+		return fail(err, -ENOMEM, "out of memory");
+	if (stat(folder, &st))
+		return fail(err, -errno, "%s: %s", folder, errno == ENOENT ?
+			    "there is no such folder" : strerror(errno));
+	return S_ISDIR(st.st_mode) ? 0 : fail(err, -ENOTDIR, "%s: it is no folder", folder);
+}
+
 /* An existing file may be replaced only if nobody uses it. */
 static int may_replace(const char *path, struct vd_error *err)
 {
@@ -153,6 +167,19 @@ static int finish_image(struct vd_storage *s, const struct create_params *p, str
 	return r ? fail(err, r, "%s: given up, nothing was made", p->path) : 0;
 }
 
+/* The temporary name means nothing to a person. */
+static void hide_temporary(const char *temporary, const char *path, struct vd_error *err)
+{
+	char *at = err ? strstr(err->text, temporary) : NULL;
+	struct vd_error whole;
+
+	if (!at)
+		return;
+	whole = *err;
+	snprintf(at, sizeof(err->text) - (size_t)(at - err->text), "%s%s", path,
+		 whole.text + (at - err->text) + strlen(temporary));
+}
+
 static int write_image(const struct vd_format *format, const struct create_params *p,
 		       bool overwrite, struct vd_error *err)
 {
@@ -163,16 +190,20 @@ static int write_image(const struct vd_format *format, const struct create_param
 	if (!temporary)
 		return fail(err, -ENOMEM, "out of memory");
 	r = storage_create_file(temporary, &s, err);
-	if (r)
+	if (r) {
+		hide_temporary(temporary, p->path, err);
 		return r;
+	}
 	r = format->create(s, p, err);
 	if (!r)
 		r = finish_image(s, p, err);
 	storage_close(s);
 	if (!r)
 		r = take_name(temporary, p->path, overwrite, err);
-	if (r)
+	if (r) {
 		unlink(temporary);
+		hide_temporary(temporary, p->path, err);
+	}
 	return r;
 }
 
@@ -235,6 +266,8 @@ int vd_create(const char *path, const struct vd_create_options *o, struct vd_err
 	bool overwrite = o->flags & VD_CREATE_OVERWRITE;
 	int r = check_options(path, o, &format, err);
 
+	if (!r)
+		r = check_folder(path, err);
 	if (!r && !overwrite && !access(path, F_OK))
 		r = fail(err, -EEXIST, "%s exists already", path);
 	if (!r && o->parent)

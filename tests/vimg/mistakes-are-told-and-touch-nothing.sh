@@ -40,6 +40,11 @@ wrong 2 'what is the image to be called' create --size 1M
 wrong 2 'vimg info .* IMAGE' info
 wrong 2 'too many' info there.vdi there.vdi
 wrong 2 'vimg check .* IMAGE' check
+wrong 2 'vimg formats \[OPTION\.\.\.\]$' formats word
+wrong 2 'name of the image is empty' info ''
+wrong 2 'name of the image is empty' check there.vdi ''
+wrong 2 'name of the image is empty' create '' 1M
+wrong 2 'too large' create x.vdi 8E
 wrong 2 'too many' create x.vdi 1M 2M
 wrong 2 'too many' create --filename x.vdi 1M 2M
 wrong 2 'twice' create --size 1M x.vdi 2M
@@ -64,15 +69,18 @@ wrong 2 'contradict' check --repair --no-lock there.vdi
 
 wrong 1 'there.vdi exists already; --force' create there.vdi 1M
 wrong 1 'folder exists' create --force --format vdi folder 1M
-wrong 1 'No such file or directory' create no/such/folder/x.vdi 1M
-wrong 1 'multiple of 512' create x.vdi 100
-wrong 1 'multiple of 512' create x.vhd 1000001
-wrong 1 'block size' create --block-size 1000000 x.vdi 1M
+wrong 1 '^vimg: no/such/folder: there is no such folder$' create no/such/folder/x.vdi 1M
+wrong 1 '^vimg: text.vdi: it is no folder$|Not a directory' create text.vdi/x.vdi 1M
+wrong 2 'multiple of 512' create x.vdi 100
+wrong 2 'multiple of 512' create x.vhd 1000001
+wrong 2 'block size' create --block-size 1000000 x.vdi 1M
 wrong 1 'too many|at most' create x.vhd 3T
-wrong 1 'too many' create x.vdi 7E
-wrong 1 'comment' create --comment "$(printf '%0300d' 0)" x.vdi 1M
+wrong 2 'too many' create x.vdi 7E
+wrong 2 'comment' create --comment "$(printf '%0300d' 0)" x.vdi 1M
 wrong 1 'missing.vdi: .*No such file' info missing.vdi
 wrong 1 'missing.vdi: .*No such file' check missing.vdi
+wrong 1 'missing.vdi: .*No such file' check --chain missing.vdi
+[ "$(vimg check --chain missing.vdi 2>&1 | wc -l)" = 1 ] || fail "a missing image is told twice"
 wrong 1 'folder' info folder
 wrong 1 'empty.vdi' info empty.vdi
 wrong 1 'text.vdi' info --format vdi text.vdi
@@ -82,7 +90,7 @@ wrong 1 'text.vdi' check --format vdi text.vdi
 if [ "$(id -u)" != 0 ]; then
 	chmod a-w folder
 	before=$(ls -ARls)
-	wrong 1 'Permission denied' create folder/x.vdi 1M
+	wrong 1 '^vimg: folder/x.vdi: .*Permission denied' create folder/x.vdi 1M
 fi
 
 # A bare number is taken as bytes, which VBoxManage's users would not expect: they are told.
@@ -93,6 +101,9 @@ grep -q '20480M' note || fail "no note about bytes"
 if [ -c /dev/full ]; then
 	for words in --help --version formats 'info there.vdi' 'check there.vdi' 'info --json there.vdi'; do
 		! vimg $words >/dev/full 2>said || fail "vimg $words succeeds though its output is lost"
-		grep -q 'cannot write the output' said || fail "vimg $words: says: $(cat said)"
+		grep -q '^vimg: cannot write the output' said || fail "vimg $words: says: $(cat said)"
 	done
+	! vimg create made.vdi 1M >/dev/full 2>said || fail "vimg create succeeds though its output is lost"
+	grep -q '^vimg: made, but cannot write the output' said || fail "vimg create: says: $(cat said)"
+	[ -e made.vdi ] || fail "made.vdi was not made"
 fi

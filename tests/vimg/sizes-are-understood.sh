@@ -36,8 +36,16 @@ means 2T 2199023255552
 means 1.3G 1395864576		# 1395864371.2, and up to the next sector
 means 0.001G 1074176
 
-for bad in '' ' ' 1.5 1. .5G 1.5s 1.5b 1KK 1Ki 1iB 1kb 1X 0x10 +5 1e6 '1 G' 1,5G 1_000 G nan inf 8E 8192P \
-	99999999999999999999 1.1.1G 9223372036854775808 1G\; ١G; do
+for bad in '' ' ' 1.5 1. .5G 1.5s 1.5b 1KK 1Ki 1iB 1kb 1X 0x10 +5 1e6 '1 G' 1,5G 1_000 G nan inf \
+	1.1.1G 1.1.1E 99999999999999999999X 1G\; ١G; do
 	check_fails vimg create --force d.raw --size "$bad"
 	case $said in *"a size is"* | *"not empty"*) ;; *) fail "'$bad': says: $said" ;; esac
 done
+
+for large in 8E 8.0E 8192P 9223372036854775808 18446744073709551616 99999999999999999999 9999999999999999999E; do
+	check_fails vimg create --force d.raw "$large"
+	case $said in *": too large; "*) ;; *) fail "'$large': says: $said" ;; esac
+	check_fails vimg create --block-size "$large" --force d.vdi 1M
+	case $said in *"--block-size $large: too large; "*) ;; *) fail "'$large': says: $said" ;; esac
+done
+means 00000000000000000000001M 1048576
