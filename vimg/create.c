@@ -2,9 +2,12 @@
 /* create.c - vimg create: an empty image, or a differencing child of an image. */
 #include <errno.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "cleanup.h"
 #include "describe.h"
@@ -192,6 +195,81 @@ static int report(const struct create_options *o, const struct job *job)
 	return r ? STATUS_FAILED : STATUS_OK;
 }
 
+/* ------------------------------------------------------------------- will it be found again? */
+
+static bool same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* The options that were given to find parents, as they are to be given again. To be freed. */
+static char *same_options(const struct create_options *o)
+{
+	const struct {
+		const char *name;
+		const char **list;
+	} all[] = {
+		{ "--parent", o->chain.parents },
+		{ "--parent-dir", o->chain.parent_dirs },
+		{ "--allow-dir", o->chain.allow_dirs },
+	};
+	const char *gap = "";
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return NULL;
+	for (unsigned i = 0; i < 3; i++)
+		for (const char **p = all[i].list; p && *p; p++, gap = " ")
+			fprintf(out, "%s%s %s", gap, all[i].name, *p);
+	fclose(out);
+	return text;
+}
+
+/* How to open the image so that its parent is found. A parent without an id must be named. */
+static void say_how(const struct create_options *o, const char *path, bool by_id,
+		    const char *instead)
+{
+	CLEANUP_FREE char *again = same_options(o), *folder = strdup(o->chain.parents[0]);
+	const char *or = "", *dir = "";
+
+	if (by_id && folder && !instead && !o->chain.parents[1]) {
+		or = ", or with --parent-dir ";
+		dir = dirname(folder);
+	}
+	if (instead)
+		say("note: %s: by itself %s would be taken as its parent; open it with %s", path,
+		    instead, again ? again : "--parent");
+	else
+		say("note: %s: its parent is not found by itself; open it with %s%s%s", path,
+		    again ? again : "--parent", or, dir);
+}
+
+/* Looks for the parent as whoever opens the image without options does. */
+static void note_parent(const struct create_options *o, const struct job *job)
+{
+	struct chain_options plain = { .format = job->make.format };
+	struct vd_image_info info;
+	struct vd_error err = { "" };
+	struct vd_disk *disk;
+	bool by_id;
+
+	if (!job->make.parent || o->quiet)
+		return;
+	if (open_disk(job->path, 0, &plain, &disk, &err) == 0) {
+		if (!vd_image_info(disk, 1, &info) && !same_file(info.path, job->make.parent))
+			say_how(o, job->path, true, info.path);
+		vd_close(disk);
+	} else if (open_disk(job->path, VD_OPEN_NO_PARENT, &plain, &disk, &err) == 0) {
+		by_id = !vd_image_info(disk, 0, &info) && !vd_uuid_is_null(&info.parent);
+		vd_close(disk);
+		say_how(o, job->path, by_id, NULL);
+	}
+}
+
 static int create_run(const void *options, const char *const *words)
 {
 	const struct create_options *o = options;
@@ -208,8 +286,11 @@ static int create_run(const void *options, const char *const *words)
 	job.make.opaque = &progress;
 	r = vd_create(job.path, &job.make, &err);
 	progress_end(&progress);
-	if (!r)
-		return report(o, &job);
+	if (!r) {
+		status = report(o, &job);
+		note_parent(o, &job);
+		return status;
+	}
 	if (r == -ECANCELED)
 		say("%s: interrupted, nothing was made", job.path);
 	else if (r == -EEXIST && !o->force)

@@ -1,5 +1,6 @@
 sh_tests += %D%/an-image-in-use-is-left-alone.sh
 sh_tests += %D%/check-finds-and-repairs.sh
+sh_tests += %D%/children-say-how-their-parents-are-found.sh
 sh_tests += %D%/children-stand-on-their-parents.sh
 sh_tests += %D%/created-images-are-what-was-asked-for.sh
 sh_tests += %D%/help-and-manual-tell-every-option.sh
