@@ -109,34 +109,44 @@ static bool pinned(const struct meta_page *p)
 	return p->loading || p->writing || p->dirty[0] || p->dirty[1];
 }
 
-static void remove_page(struct meta *m, struct meta_page *p)
+static void unlink_page(struct meta *m, struct meta_page *p)
 {
 	*find(m, p->file, p->offset) = p->next;
 	list_remove(m, p);
 	m->count--;
+}
+
+static void remove_page(struct meta *m, struct meta_page *p)
+{
+	unlink_page(m, p);
 	free(p);
 }
 
-/* The bound holds for clean pages; dirty ones are bounded by meta_is_crowded(). */
-static void make_room(struct meta *m)
+/*
+ * Takes the oldest page that is not pinned out, if there are as many as may be. Used again and not
+ * given back: pages come and go in many threads, and their heaps would keep what is freed in each.
+ * The bound holds for clean pages; dirty ones are bounded by meta_is_crowded().
+ */
+static struct meta_page *take_old_page(struct meta *m)
 {
 	struct meta_page *p = m->oldest;
 
-	for (unsigned tries = 0; m->count >= m->limit && p && tries < 256; tries++) {
-		struct meta_page *newer = p->newer;
-
-		if (!pinned(p))
-			remove_page(m, p);
-		p = newer;
-	}
+	if (m->count < m->limit)
+		return NULL;
+	for (unsigned tries = 0; p && tries < 256; tries++, p = p->newer)
+		if (!pinned(p)) {
+			unlink_page(m, p);
+			return p;
+		}
+	return NULL;
 }
 
 static struct meta_page *add_page(struct meta *m, struct vd_file *f, uint64_t offset)
 {
-	struct meta_page *p, **at;
+	struct meta_page *p = take_old_page(m), **at;
 
-	make_room(m);
-	p = malloc(sizeof(*p));
+	if (!p)
+		p = malloc(sizeof(*p));
 	if (!p)
 		return NULL;
 	memset(p, 0, offsetof(struct meta_page, data));
