@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* list.c - vimg-mount --list, in the layout of VirtualBox's manual. */
 #include "list.h"
+#include "cleanup.h"
 #include "image.h"
 #include "options.h"
 #include "say.h"
+#include "text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SIZE_TEXT 24
@@ -35,6 +38,14 @@ static const char *uuid_text(const struct vd_uuid *id, char *out)
 	return vd_uuid_format(id, out);
 }
 
+/* Names and comments are somebody else's, and a terminal obeys what it gets. */
+static void print_text(const char *before, const char *text, const char *after)
+{
+	CLEANUP_FREE char *clean = malloc(TEXT_CLEAN_ROOM(strlen(text)));
+
+	printf("%s%s%s", before, clean ? text_clean(clean, text, true) : "?", after);
+}
+
 static void print_verbose(const struct vd_image_info *info)
 {
 	char id[VD_UUID_TEXT], size[SIZE_TEXT];
@@ -47,7 +58,7 @@ static void print_verbose(const struct vd_image_info *info)
 	if (info->has_parent)
 		printf("         Parent: %s\n", uuid_text(&info->parent, id));
 	if (info->comment)
-		printf("         Note:   %s\n", info->comment);
+		print_text("         Note:   ", info->comment, "\n");
 }
 
 /* The base, then what lies above it up to the image that was asked for. */
@@ -61,7 +72,7 @@ static void print_chain(struct image *image, bool verbose)
 	for (unsigned level = depth; level-- > 0;) {
 		if (vd_image_info(image->disk, level, &info) < 0)
 			continue;
-		printf("   %s %s\n", level == depth - 1 ? "Path:" : "Diff:", info.path);
+		print_text(level == depth - 1 ? "   Path: " : "   Diff: ", info.path, "\n");
 		if (verbose)
 			print_verbose(&info);
 	}
@@ -72,7 +83,7 @@ static void print_chain(struct image *image, bool verbose)
 static void print_note(void *opaque, const char *text)
 {
 	(void)opaque;
-	printf("   Note: %s\n", text);
+	print_text("   Note: ", text, "\n");
 }
 
 static int digits(uint64_t n)
@@ -121,7 +132,7 @@ static void print_partition(const struct fs_partition *part, size_t volume, cons
 	printf("vol%-5zu %-4s  %-36s  %s", volume, part->bootable ? "*" : "", part->type_id,
 	       part->type);
 	if (*part->name)
-		printf("  \"%s\"", part->name);
+		print_text("  \"", part->name, "\"");
 	putchar('\n');
 }
 

@@ -31,6 +31,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <syslog.h>
 
@@ -83,12 +84,14 @@ static char *check_mountpoint(const char *name)
 {
 	CLEANUP_FREE char *path = mounts_resolve(name);
 	struct mount_entry mount;
+	struct statfs fs;	/* which the kernel never answers for a server */
 	struct stat st;
 
 	if (!path)
 		say("the mount point %s cannot be used: %s", name, strerror(errno));
 	else if (mounts_find(path, &mount) == 0 && !strcmp(mount.type, MOUNT_TYPE))
-		say("%s is a mount of vimg-mount already; vimg-mount -u %s unmounts it", name,
+		say("%s is a mount of vimg-mount already%s; vimg-mount -u %s unmounts it", name,
+		    statfs(path, &fs) < 0 && errno == ENOTCONN ? ", but its server is dead" : "",
 		    name);
 	else if (stat(path, &st) < 0)
 		say("the mount point %s cannot be used: %s", name, strerror(errno));

@@ -8,7 +8,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
@@ -53,8 +55,25 @@ static int run_fusermount(const char *path, char *said, size_t size)
 	return strstr(said, "busy") ? -EBUSY : -EPERM;
 }
 
+static bool is_others(const struct mount_entry *mount)
+{
+	return geteuid() && mount->owner != (uid_t)-1 && mount->owner != getuid();
+}
+
+static void say_whose(const char *path, uid_t owner)
+{
+	const struct passwd *user = getpwuid(owner);
+
+	if (user)
+		say("%s was mounted by %s: only %s%s can unmount it", path, user->pw_name,
+		    user->pw_name, owner ? " or root" : "");
+	else
+		say("%s was mounted by the user with id %u: only that one or root can unmount it",
+		    path, (unsigned)owner);
+}
+
 /* 0, or -errno after saying why. */
-static int unmount_now(const char *path)
+static int unmount_now(const char *path, const struct mount_entry *mount)
 {
 	char said[512] = "";
 	int status = umount2(path, UMOUNT_NOFOLLOW) < 0 ? -errno : 0;
@@ -64,6 +83,8 @@ static int unmount_now(const char *path)
 	if (status == -EBUSY) {
 		say("%s is busy: a program has a file of it open, or its current folder there",
 		    path);
+	} else if (status && is_others(mount)) {
+		say_whose(path, mount->owner);
 	} else if (status) {
 		said[strcspn(said, "\n")] = '\0';
 		say("%s cannot be unmounted: %s", path, *said ? said : strerror(-status));
@@ -90,7 +111,7 @@ static int unmount_mount(const char *path, const struct mount_entry *mount)
 {
 	CLEANUP_CLOSE int server = control_connect(mount);
 
-	if (unmount_now(path) < 0)
+	if (unmount_now(path, mount) < 0)
 		return STATUS_FAILED;
 	if (server >= 0)
 		return wait_for_status(server, path);

@@ -49,6 +49,15 @@ if [ "$(id -u)" = 0 ]; then
 	[ "$(wc -l <<<"$said")" = 1 ] || fail "more than one sentence: $said"
 fi
 
+# Another one's mount: it is said whose it is.
+if [ "$(id -u)" = 0 ]; then
+	mount_image "$tmp/home/roots" --image disk.img
+	status=0
+	said=$(as_user vimg-mount -u roots 2>&1) || status=$?
+	[ "$status" = 1 ] && [[ $said == *'was mounted by root: only root'* ]] || fail "status $status: $said"
+	vimg-mount -u roots
+fi
+
 # The server's memory stays small.
 as_user vimg-mount --image disk.img m
 as_user cat m/vhdd m/vol0 m/vol1 >/dev/null
