@@ -55,12 +55,14 @@ static void read_table(struct image *image, uint32_t sector_size)
 int image_open(const struct options *o, struct image *out)
 {
 	struct vd_open_options how = {
+		.format = o->format,
 		.parents = o->parents,
 		.parent_dirs = o->parent_dirs,
 		.allow_dirs = o->allow_dirs,
 	};
 	unsigned flags = (o->rw ? VD_OPEN_WRITE : 0) | (o->force ? VD_OPEN_FORCE : 0) |
-			 (o->force_parent ? VD_OPEN_FORCE_PARENT : 0);
+			 (o->force_parent ? VD_OPEN_FORCE_PARENT : 0) |
+			 (o->no_lock ? VD_OPEN_NO_LOCK : 0);
 	struct vd_error err = { "" };
 	int status;
 
@@ -71,7 +73,8 @@ int image_open(const struct options *o, struct image *out)
 	status = vd_open(out->path, flags, &how, &out->disk, &err);
 	if (status < 0) {
 		if (*err.text)
-			say("%s", err.text);
+			say("%s%s", err.text, status == -EBUSY && !o->rw ?
+			    "; --no-lock reads it all the same" : "");
 		else
 			say("%s: %s", o->image, strerror(-status));
 		return status;

@@ -21,6 +21,8 @@ static const char help[] =
 "\n"
 "  -i, --image IMAGE      the disk image; of a chain, the one whose state is wanted\n"
 "      --rw               writable; without it nothing is ever written\n"
+"      --format FORMAT    the image's format (vdi, vhd, raw); without it: by content\n"
+"  -U, --no-lock          read also what another program is writing to\n"
 "  -p, --partition N      only the partition with number N of the listing, as vhdd\n"
 "                         (0: only the whole disk)\n"
 "      --parent FILE      the next parent image, from IMAGE down; may be repeated\n"
@@ -40,7 +42,7 @@ static const char help[] =
 "\n"
 "  -u, --unmount          unmount; the exit status is that of the last flush\n"
 "  -h, --help             this text\n"
-"      --version          the version\n"
+"  -V, --version          the version\n"
 "\n"
 "Exit status: 0 done, 1 failed (one sentence on stderr says why), 2 wrong command line.\n";
 

@@ -2,15 +2,20 @@
 /* options.c - the command line of vimg-mount; the names are those of VirtualBox's vboximg-mount. */
 #include "options.h"
 #include "say.h"
+#include "vdisk.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
 
 enum {
 	OPT_RW = 256,
+	OPT_FORMAT,
 	OPT_PARENT,
 	OPT_PARENT_DIR,
 	OPT_ALLOW_DIR,
@@ -19,10 +24,9 @@ enum {
 	OPT_SECTOR_SIZE,
 	OPT_ROOT,
 	OPT_JSON,
-	OPT_VERSION,
 };
 
-static const char short_options[] = ":i:lvwp:o:fuh";
+static const char short_options[] = ":i:lvwp:o:fuUhV";
 static const struct option long_options[] = {
 	{ "image", required_argument, NULL, 'i' },
 	{ "list", no_argument, NULL, 'l' },
@@ -32,7 +36,9 @@ static const struct option long_options[] = {
 	{ "foreground", no_argument, NULL, 'f' },
 	{ "unmount", no_argument, NULL, 'u' },
 	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, OPT_VERSION },
+	{ "version", no_argument, NULL, 'V' },
+	{ "format", required_argument, NULL, OPT_FORMAT },
+	{ "no-lock", no_argument, NULL, 'U' },
 	{ "rw", no_argument, NULL, OPT_RW },
 	{ "parent", required_argument, NULL, OPT_PARENT },
 	{ "parent-dir", required_argument, NULL, OPT_PARENT_DIR },
@@ -95,6 +101,23 @@ static void for_libfuse(struct options *o, const char *option)
 	strcpy(o->fuse_options + used, option);
 }
 
+static int parse_format(const char *text, struct options *o)
+{
+	struct vd_format_info info;
+	char known[128] = "";
+
+	for (unsigned i = 0; !vd_format_info(i, &info); i++) {
+		size_t n = strlen(known);
+
+		if (!strcasecmp(info.name, text)) {
+			o->format = info.name;
+			return 0;
+		}
+		snprintf(known + n, sizeof(known) - n, "%s%s", n ? ", " : "", info.name);
+	}
+	return usage_error("--format %s: there is no such format; known are %s", text, known);
+}
+
 /* One option of -o: ours, or one more for libfuse. */
 static int mount_option(struct options *o, const char *option)
 {
@@ -120,6 +143,9 @@ static int check_access(const struct options *o, bool ro, bool rw)
 {
 	if (ro && o->rw)
 		return usage_error("--rw and -o ro contradict each other");
+	if (o->rw && o->no_lock)
+		return usage_error("--rw and --no-lock contradict each other: two that write "
+				   "destroy the image");
 	if (rw && !o->rw)
 		return usage_error("-o rw does not make the image writable, --rw does");
 	return 0;
@@ -189,8 +215,10 @@ static int parse_words(int argc, char **argv, struct options *o, bool *ro, bool 
 		case 'o': status = parse_mount_options(o, optarg, ro, rw); break;
 		case 'f': o->foreground = true; break;
 		case 'h': o->action = ACTION_HELP; return 0;
-		case OPT_VERSION: o->action = ACTION_VERSION; return 0;
+		case 'V': o->action = ACTION_VERSION; return 0;
+		case 'U': o->no_lock = true; break;
 		case OPT_RW: o->rw = true; break;
+		case OPT_FORMAT: status = parse_format(optarg, o); break;
 		case OPT_PARENT: list_add(o->parents, optarg); break;
 		case OPT_PARENT_DIR: list_add(o->parent_dirs, optarg); break;
 		case OPT_ALLOW_DIR: list_add(o->allow_dirs, optarg); break;
@@ -209,13 +237,24 @@ static int parse_words(int argc, char **argv, struct options *o, bool *ro, bool 
 	return status;
 }
 
+/* The image as a mere word, as other programs have it. */
+static int no_image(char *const *words)
+{
+	struct stat st;
+
+	if (*words && !stat(*words, &st) && !S_ISDIR(st.st_mode))
+		return usage_error("no --image given; did you mean --image %s?", *words);
+	return usage_error("no --image given; see vimg-mount --help");
+}
+
 /* What an action needs, and which options would do nothing with it. */
-static int check_action(const struct options *o, int words)
+static int check_action(const struct options *o, int words, char *const *argv)
 {
 	switch (o->action) {
 	case ACTION_LIST:
 		if (!o->image)
-			return usage_error("--list wants an --image to list");
+			return words ? no_image(argv) :
+				       usage_error("--list wants an --image to list");
 		if (words)
 			return usage_error("--list takes no mount point");
 		return o->json && (o->verbose || o->wide) ?
@@ -226,7 +265,7 @@ static int check_action(const struct options *o, int words)
 		return words != 1 ? usage_error("-u wants one mount point") : 0;
 	case ACTION_MOUNT:
 		if (!o->image)
-			return usage_error("no --image given; see vimg-mount --help");
+			return no_image(argv);
 		if (!words)
 			return usage_error("no mount point given; see vimg-mount --help");
 		if (words > 1)
@@ -257,7 +296,7 @@ int options_parse(int argc, char **argv, struct options *o)
 	status = parse_words(argc, argv, o, &ro, &rw);
 	if (status || o->action == ACTION_HELP || o->action == ACTION_VERSION)
 		return status;
-	status = check_action(o, argc - optind);
+	status = check_action(o, argc - optind, argv + optind);
 	if (!status)
 		status = check_access(o, ro, rw);
 	if (argc > optind)

@@ -19,11 +19,11 @@ enum action {
 
 struct options {
 	enum action action;
-	const char *image;
+	const char *image, *format;	/* format NULL: by content */
 	const char *mountpoint;
 	/* Lists end with NULL; the strings are the command line's. */
 	const char **parents, **parent_dirs, **allow_dirs;
-	bool rw, force, force_parent;
+	bool rw, force, force_parent, no_lock;
 	uint32_t sector_size;		/* bytes; 0: find out */
 	long partition;			/* the table's number, or one of the two above */
 

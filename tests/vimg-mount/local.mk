@@ -9,6 +9,7 @@ sh_tests += \
 	%D%/is-read-only-without-rw.sh \
 	%D%/kernel-mounts-ext4-from-a-volume.sh \
 	%D%/lists-partitions-like-virtualbox.sh \
+	%D%/looks-at-what-is-in-use-only-when-told.sh \
 	%D%/many-readers-get-the-right-bytes.sh \
 	%D%/needs-no-root.sh \
 	%D%/nodes-never-disagree.sh \

@@ -28,6 +28,14 @@ wrong() {
 
 wrong 2 'no --image'
 wrong 2 'no --image' m
+wrong 2 'did you mean --image disk.img\?' disk.img m
+wrong 2 'did you mean --image disk.img\?' disk.img
+wrong 2 'did you mean --image disk.img\?' --list disk.img
+wrong 2 'no such format; known are .*raw' --format zip --image disk.img m
+wrong 2 '--rw and --no-lock contradict' --rw -U --image disk.img m
+wrong 1 'disk.img: ' --format vdi --image disk.img m
+wrong 1 'no.img�\[31m' --list --image $'no.img\e[31m'
+wrong 1 'm�\[31m' --image disk.img $'m\e[31m'
 wrong 2 'no mount point' --image disk.img
 wrong 2 'more than one mount point' --image disk.img m file
 wrong 2 'more than one --image' --image disk.img -i disk.img m
@@ -68,3 +76,19 @@ said=$(vimg-mount --image disk.img m 2>&1) || status=$?
 
 vimg-mount --help | grep -q -- --parent-dir || fail "no help"
 [ "$(vimg-mount --version)" = "$(vimg-mount --version --frob)" ] || fail "--version"
+[ "$(vimg-mount -V)" = "$(vimg-mount --version)" ] || fail "-V"
+
+# A mount whose server was killed.
+vimg-mount -u m
+vimg-mount -f --image disk.img m &
+server=$!
+for ((i = 0; i < 500; i++)); do
+	[ ! -e m/vhdd ] || break
+	sleep 0.02
+done
+kill -9 $server
+wait $server 2>/dev/null || true
+check_fails vimg-mount --image disk.img m
+[[ $said == *'server is dead; vimg-mount -u m'* ]] || fail "over a dead mount: $said"
+check_fails vimg-mount -u m
+! mountpoint -q m || fail "the dead mount is still there"
