@@ -108,8 +108,9 @@ struct vd_open_options {
  * raised, and not lowered again.
  *
  * Of the chain tell -ENOENT, no parent was found; -ENOTUNIQ, several files have its id; -EUCLEAN,
- * it has another id than the recorded one; -ELOOP, the chain is endless; -EINVAL, a parent was
- * given to a base; -EBUSY, an image that others name as their parent was to be written.
+ * it has another id than the recorded one, or none while another file has that one; -ELOOP, the
+ * chain is endless; -EINVAL, a parent was given to a base; -EBUSY, an image that others name as
+ * their parent was to be written.
  */
 VD_PUBLIC int vd_open(const char *path, unsigned flags, const struct vd_open_options *options,
 		      struct vd_disk **out, struct vd_error *err);
