@@ -13,7 +13,7 @@
 #include "io/engine.h"
 
 struct vd_queue {
-	pthread_mutex_t lock;
+	pthread_mutex_t lock;		/* before an engine's */
 	pthread_cond_t done;
 	int fd;				/* an eventfd: readable while first is not NULL */
 	struct vd_request *first, *last;	/* completed, not reaped */
@@ -83,25 +83,24 @@ int vd_queue_submit(struct vd_queue *q, struct vd_request *rq)
 	r = get_engine(rq->disk, &e);
 	if (r)
 		return r;
-	rq->private_[RQ_QUEUE] = q;
 	pthread_mutex_lock(&q->lock);
+	rq->private_[RQ_QUEUE] = q;
 	q->in_flight++;
 	pthread_mutex_unlock(&q->lock);
 	r = engine_submit(e, rq);
 	if (r) {
 		LOCK_SCOPE(&q->lock);
+		rq->private_[RQ_QUEUE] = NULL;
 		q->in_flight--;
 		pthread_cond_broadcast(&q->done);
 	}
 	return r;
 }
 
-void queue_complete(struct vd_request *rq, int status)
+static void complete_locked(struct vd_queue *q, struct vd_request *rq, int status)
 {
-	struct vd_queue *q = rq->private_[RQ_QUEUE];
 	uint64_t one = 1;
 
-	LOCK_SCOPE(&q->lock);
 	rq->status = status;
 	rq->private_[RQ_NEXT] = NULL;
 	if (q->last)
@@ -114,6 +113,14 @@ void queue_complete(struct vd_request *rq, int status)
 	if (q->first == rq && write(q->fd, &one, sizeof(one)) < 0)
 		rq->status = status;
 	pthread_cond_broadcast(&q->done);
+}
+
+void queue_complete(struct vd_request *rq, int status)
+{
+	struct vd_queue *q = rq->private_[RQ_QUEUE];
+
+	LOCK_SCOPE(&q->lock);
+	complete_locked(q, rq, status);
 }
 
 static void deadline(struct timespec *t, int ms)
@@ -166,12 +173,14 @@ int vd_queue_cancel(struct vd_queue *q, struct vd_request *rq)
 	struct engine *e;
 	int r;
 
+	/* Until it is reaped, which takes the lock, the request stays what it is. */
+	LOCK_SCOPE(&q->lock);
 	if (rq->private_[RQ_QUEUE] != q)
 		return -ENOENT;
 	r = get_engine(rq->disk, &e);
 	if (r)
 		return r;
 	if (engine_withdraw(e, rq))
-		queue_complete(rq, -ECANCELED);
+		complete_locked(q, rq, -ECANCELED);
 	return 0;
 }

@@ -1,7 +1,7 @@
 # Chains in memory and what they should hold, for the tests of this folder.
 check_LTLIBRARIES += %D%/libmodel.la
 %C%_libmodel_la_SOURCES = %D%/model.c %D%/model.h %D%/history.c %D%/history.h \
-	%D%/trial.c %D%/trial.h
+	%D%/trial.c %D%/trial.h %D%/queue-test.h
 
 c_tests += %D%/random-operations-agree-with-a-model
 %C%_random_operations_agree_with_a_model_LDADD = %D%/libmodel.la $(unit_libs)
@@ -21,3 +21,13 @@ c_tests += %D%/want-of-memory-loses-nothing-flushed
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=posix_memalign,--wrap=strdup
 c_tests += %D%/many-writers-survive-failures-now-and-then
 %C%_many_writers_survive_failures_now_and_then_LDADD = %D%/libmodel.la $(unit_libs)
+c_tests += %D%/queue-completes-each-request-once
+%C%_queue_completes_each_request_once_LDADD = %D%/libmodel.la $(unit_libs)
+c_tests += %D%/queue-cancels-what-has-not-begun
+%C%_queue_cancels_what_has_not_begun_LDADD = %D%/libmodel.la $(unit_libs)
+c_tests += %D%/queue-descriptor-tells-of-completions
+%C%_queue_descriptor_tells_of_completions_LDADD = %D%/libmodel.la $(unit_libs)
+c_tests += %D%/a-stalled-disk-delays-no-other
+%C%_a_stalled_disk_delays_no_other_LDADD = %D%/libmodel.la $(unit_libs)
+c_tests += %D%/queue-flush-covers-what-was-completed
+%C%_queue_flush_covers_what_was_completed_LDADD = %D%/libmodel.la $(unit_libs)

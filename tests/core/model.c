@@ -242,6 +242,7 @@ void model_init(struct model *m, const struct kind *kind, uint64_t block, uint64
 {
 	memset(m, 0, sizeof(*m));
 	m->align = align;
+	m->findings = FINDINGS_ALL;
 	m->size = size;
 	m->bytes = calloc(1, size);
 	CHECK(m->bytes);
@@ -360,7 +361,7 @@ void model_verify_closed(struct model *m)
 {
 	model_open(m, false);
 	for (unsigned level = 0; level < m->depth; level++)
-		check_disk(m->disk, level, FINDINGS_ALL, m->what);
+		check_disk(m->disk, level, m->findings, m->what);
 	model_compare(m);
 	model_close(m);
 }

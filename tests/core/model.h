@@ -59,6 +59,7 @@ struct model {
 	uint8_t *bytes;			/* what the disk should hold */
 	uint64_t cache_size;		/* for opening */
 	uint32_t align;			/* of storages made from now on */
+	unsigned findings;		/* that there must not be */
 	char what[128];			/* for messages */
 };
 
