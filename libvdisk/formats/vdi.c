@@ -369,27 +369,32 @@ static int vdi_begin_write(struct vd_image *img)
 	return r;
 }
 
+static bool is_spare(const struct vdi *v, uint32_t index)
+{
+	for (size_t i = 0; i < v->spares; i++)
+		if (v->spare[i] == index)
+			return true;
+	return false;
+}
+
 /* Takes back the indices at the upper end that are counted, but not used. */
 static int vdi_end_write(struct vd_image *img, uint64_t *final_size)
 {
 	struct vdi *v = img->priv;
 	uint32_t count = v->next;
-	bool again = true;
+	size_t kept = 0;
 	int r = 0;
 
-	while (again) {
-		again = false;
-		for (size_t i = 0; i < v->spares; i++)
-			if (v->spare[i] == count - 1) {
-				v->spare[i] = v->spare[--v->spares];
-				count--;
-				again = true;
-			}
-	}
+	while (is_spare(v, count - 1))
+		count--;
 	if (count != v->h.allocated)
 		r = set_allocated(img, count);
 	if (r)
 		return r;
+	for (size_t i = 0; i < v->spares; i++)
+		if (v->spare[i] < count)
+			v->spare[kept++] = v->spare[i];
+	v->spares = kept;
 	v->next = count;
 	img->needs_recovery = v->spares;
 	*final_size = min_u64(*final_size, v->h.data + (uint64_t)count * v->unit);
