@@ -76,6 +76,18 @@ static void test_skip(const char *why)
 	exit(TEST_SKIP);
 }
 
+/* Valgrind and the sanitizers take memory of their own: what is measured then is theirs. */
+__attribute__((unused))
+static bool test_is_instrumented(void)
+{
+	const char *preload = getenv("LD_PRELOAD");
+
+#ifdef __SANITIZE_ADDRESS__
+	return true;
+#endif
+	return preload && strstr(preload, "vgpreload");
+}
+
 /* VIMG_TEST_QUICK=1 asks for a short run: fewer rounds, not other checks. */
 __attribute__((unused))
 static bool test_quick(void)
