@@ -65,10 +65,7 @@ static bool once(struct trial *t, const struct mode *mode, uint64_t nth, const c
 	if (!good && !fired)
 		test_fail(__FILE__, __LINE__, "%s: something failed without reason", what);
 	storage_close(a.fault);
-	if (fired)
-		trial_end(t, test_quick() ? 1 : 3, what);
-	else
-		trial_end(t, 1, what);
+	trial_end(t, fired && !test_quick() ? 3 : 1, what);
 	return fired;
 }
 
@@ -81,7 +78,7 @@ static void run(const struct kind *kind, unsigned parents, uint64_t seed)
 		struct rng r = { seed + i };
 		uint64_t nth = 1;
 
-		while (once(&t, &modes[i], nth, kind->name))
+		while (once(&t, &modes[i], nth, kind_label(kind)))
 			nth += test_quick() ? rng_between(&r, 1, 9) : 1;
 	}
 	trial_free(&t);

@@ -180,7 +180,7 @@ static void run(const struct kind *kind, unsigned parents, unsigned operations, 
 		model_close(&t.m);
 		model_push(&t.m, kind, kind->block[0], size);
 	}
-	snprintf(t.m.what, sizeof(t.m.what), "%s, %u parents, seed %" PRIu64, kind->name, parents,
+	snprintf(t.m.what, sizeof(t.m.what), "%s, %u parents, seed %" PRIu64, kind_label(kind), parents,
 		 seed);
 	if (kind->holes)
 		t.m.findings &= ~(1u << VD_FINDING_LEAK);

@@ -4,15 +4,49 @@
 
 #include <sched.h>
 
+#include "bytes.h"
 #include "checked.h"
 #include "storage/stack.h"
 
 #define GAP 0xa5
 
+/* 512 bytes of private data in front of each block of an empty VDI. */
+static void add_extra_data(struct vd_storage *s)
+{
+	uint8_t field[4];
+
+	put_le32(field, 512);
+	CHECK_OK(storage_pwrite(s, field, sizeof(field), 380));
+}
+
+/* An empty VDI with a header of version 0.1: table and blocks follow without gap. */
+static void make_old(struct vd_storage *s)
+{
+	static const struct { unsigned from, to, length; } moves[] = {
+		{ 76, 72, 4 }, { 80, 76, 4 }, { 368, 352, 8 }, { 376, 360, 4 }, { 384, 364, 4 },
+		{ 388, 368, 4 }, { 392, 372, 48 },
+	};
+	uint8_t new[512], old[420] = { 0 }, free_entry[4] = { 0xff, 0xff, 0xff, 0xff };
+
+	CHECK_OK(storage_pread(s, new, sizeof(new), 0));
+	memcpy(old, new, 68);
+	put_le32(old + 68, 1);
+	for (unsigned i = 0; i < ARRAY_SIZE(moves); i++)
+		memcpy(old + moves[i].to, new + moves[i].from, moves[i].length);
+	CHECK_OK(storage_truncate(s, 0));
+	CHECK_OK(storage_pwrite(s, old, sizeof(old), 0));
+	for (uint32_t i = 0; i < le32(old + 364); i++)
+		CHECK_OK(storage_pwrite(s, free_entry, 4, 420 + 4 * i));
+}
+
 static const struct kind all_kinds[] = {
 	{ .name = "raw", .fixed = true, .align = 4096 },
 	{ .name = "vdi", .child = true, .align = 4096, .block = { 4096, 16384, 65536, 4096 } },
 	{ .name = "vdi", .fixed = true, .align = 4096, .block = { 4096, 16384, 65536, 4096 } },
+	{ .name = "vdi", .child = true, .align = 512, .block = { 4096, 8192, 32768, 4096 },
+	  .adapt = add_extra_data, .label = "vdi with extra data" },
+	{ .name = "vdi", .child = true, .torn = true, .align = 1,
+	  .block = { 4096, 8192, 32768, 4096 }, .adapt = make_old, .label = "vdi 0.1" },
 	{ .name = "vhd", .child = true, .align = 512, .block = { 65536, 65536, 131072, 65536 },
 	  .holes = true },
 	{ .name = "vhd", .fixed = true, .align = 512 },
@@ -232,6 +266,8 @@ static void add_layer(struct model *m, const struct kind *kind, uint64_t block, 
 	CHECK_OK(storage_open_memory(0, 1, &new->storage));
 	ok(m, new->format->create(new->storage, &p, &err), &err);
 	image_close(parent);
+	if (kind->adapt)
+		kind->adapt(new->storage);
 	/* Creating is for files, which take any alignment. */
 	new->storage->align = m->align < kind->align ? m->align : kind->align;
 	m->depth++;
@@ -247,7 +283,7 @@ void model_init(struct model *m, const struct kind *kind, uint64_t block, uint64
 	m->bytes = calloc(1, size);
 	CHECK(m->bytes);
 	add_layer(m, kind, block, size);
-	snprintf(m->what, sizeof(m->what), "%s", kind->name);
+	snprintf(m->what, sizeof(m->what), "%s", kind_label(kind));
 }
 
 void model_push(struct model *m, const struct kind *kind, uint64_t block, uint64_t size)

@@ -31,9 +31,17 @@ struct kind {
 	const char *name;	/* the format's */
 	bool fixed, child;	/* child: can have a parent */
 	bool holes;		/* a hole that a power cut left is kept, and used again */
+	bool torn;		/* guest sectors lie across those of the storage */
 	uint32_t align;		/* the most that a storage under it may want */
 	uint64_t block[4];	/* sizes to choose from */
+	void (*adapt)(struct vd_storage *s);	/* makes it of what was created, or NULL */
+	const char *label;	/* for messages; NULL: the name */
 };
+
+static inline const char *kind_label(const struct kind *k)
+{
+	return k->label ? k->label : k->name;
+}
 
 /* A new format is one line more in model.c. A format that is not built in is not among them. */
 unsigned kinds(const struct kind **out);

@@ -91,7 +91,7 @@ static void run(const struct kind *kind, unsigned parents, uint64_t seed)
 		model_close(&t.m);
 		model_push(&t.m, kind, kind->block[0], size);
 	}
-	snprintf(t.m.what, sizeof(t.m.what), "%s, %u parents, seed %" PRIu64, kind->name, parents,
+	snprintf(t.m.what, sizeof(t.m.what), "%s, %u parents, seed %" PRIu64, kind_label(kind), parents,
 		 seed);
 	CHECK_OK(storage_memory_clone(model_leaf(&t.m)->storage, &copy));
 	CHECK_OK(storage_open_record(copy, &copy));
@@ -122,7 +122,7 @@ int main(int argc, char **argv)
 	unsigned n = kinds(&k);
 
 	for (unsigned i = 0; i < n; i++)
-		for (unsigned round = 0; round < (k[i].child ? 6 : 1); round++)
+		for (unsigned round = 0; !k[i].adapt && round < (k[i].child ? 6 : 1); round++)
 			run(&k[i], k[i].child ? round % 3 : 0, seed * 1000 + i * 10 + round);
 	return 0;
 }

@@ -58,7 +58,7 @@ static void start(struct scenario *s)
 	}
 	block = pick_block(s, base);
 	model_init(&s->m, base, block, pick_size(s, base, block, align), align);
-	snprintf(s->m.what, sizeof(s->m.what), "%s%s, seed %" PRIu64 ", run %u", s->kind->name,
+	snprintf(s->m.what, sizeof(s->m.what), "%s%s, seed %" PRIu64 ", run %u", kind_label(s->kind),
 		 s->kind->fixed ? " fixed" : "", seed0, s->run);
 	/* As small as it gets, so that it is evicted all the time. */
 	if (s->run % 3 == 1)
@@ -313,7 +313,7 @@ int main(int argc, char **argv)
 
 		for (unsigned number = 0; number < 6; number++)
 			operations += run(&k[i], number);
-		printf("%s%s: %u operations\n", k[i].name, k[i].fixed ? " fixed" : "",
+		printf("%s%s: %u operations\n", kind_label(&k[i]), k[i].fixed ? " fixed" : "",
 		       operations);
 		CHECK(test_quick() || operations >= 10000);
 	}

@@ -94,7 +94,7 @@ static void run(const struct kind *kind, unsigned parents, uint64_t seed)
 	for (int mode = 0; mode < 2; mode++) {
 		for_ever = mode;
 		nth = 1;
-		while (once(&t, kind->name))
+		while (once(&t, kind_label(kind)))
 			nth += test_quick() ? rng_between(&r, 1, 15) : 1;
 	}
 	trial_free(&t);
