@@ -18,3 +18,5 @@ SUFFIXES = .pod .1
 	$(AM_V_GEN)$(POD2MAN) --errors=die --utf8 --section=1 --name=$$(basename $< .pod | tr a-z A-Z) --center=vimg \
 		--release='vimg $(VERSION)' --date=' ' $< $@
 	@rm -f $@.log
+
+EXTRA_DIST += %D%/README.md
