@@ -246,6 +246,13 @@ static struct vd_image *open_leaf(struct model *m)
 	return img;
 }
 
+static bool no_holes;
+
+void model_no_holes(bool on)
+{
+	no_holes = on;
+}
+
 static void add_layer(struct model *m, const struct kind *kind, uint64_t block, uint64_t size)
 {
 	struct layer *new = &m->layer[m->depth];
@@ -270,6 +277,10 @@ static void add_layer(struct model *m, const struct kind *kind, uint64_t block, 
 		kind->adapt(new->storage);
 	/* Creating is for files, which take any alignment. */
 	new->storage->align = m->align < kind->align ? m->align : kind->align;
+	if (no_holes) {
+		CHECK_OK(storage_open_fault(new->storage, &new->storage));
+		storage_fault_arm(new->storage, FAULT_ZERO, 1, EOPNOTSUPP, true);
+	}
 	m->depth++;
 }
 

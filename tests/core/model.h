@@ -71,6 +71,8 @@ struct model {
 	char what[128];			/* for messages */
 };
 
+/* Storages that are made while it is on cannot punch. */
+void model_no_holes(bool on);
 /* A base of that kind, closed. */
 void model_init(struct model *m, const struct kind *kind, uint64_t block, uint64_t size,
 		uint32_t align);

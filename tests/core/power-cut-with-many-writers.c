@@ -80,7 +80,7 @@ static void run(const struct kind *kind, unsigned parents, uint64_t seed)
 	struct rng r = { seed };
 	struct writer w[THREADS];
 	struct vd_storage *copy;
-	uint64_t size = 512 * rng_between(&r, 300, 500), begun;
+	uint64_t size = max_u64(512 * rng_between(&r, 300, 500), kind->block[0] * 7), begun;
 	struct vd_error err = { "" };
 
 	model_init(&t.m, kind, kind->block[0], size, 1);

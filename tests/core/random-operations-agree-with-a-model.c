@@ -281,10 +281,11 @@ static void again(struct scenario *s)
 
 static unsigned run(const struct kind *kind, unsigned number)
 {
-	unsigned part = test_quick() ? 30 : 150;
+	unsigned part = test_quick() ? 15 : 150;
 	struct scenario s = { .kind = kind, .run = number };
 
 	s.r.state = seed0 * 1000003 + number * 101 + (uint64_t)(kind->name[1] + kind->fixed * 7);
+	model_no_holes(number == 4);
 	start(&s);
 	for (unsigned depth = 1; depth <= DEPTH; depth++) {
 		if (depth > 1 && kind->child)
