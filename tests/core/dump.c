@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * dump - writes an image on which random operations were done, closed and opened in between, and the
- * bytes that it should hold, so that others can look at them.
+ * dump - writes an image on which random operations were done, closed and opened in between, and
+ * the bytes that it should hold, so that others can look at them.
  *
  *	dump FORMAT dynamic|fixed SEED IMAGE RAW	exits with 77 if there is no such kind
  *	dump FORMAT dynamic|fixed SEED IMAGE RAW cut	power failed meanwhile; opened once since

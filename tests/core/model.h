@@ -21,7 +21,7 @@ struct rng {
 
 uint64_t rng_next(struct rng *r);
 uint64_t rng_below(struct rng *r, uint64_t n);		/* 0 to n - 1 */
-uint64_t rng_between(struct rng *r, uint64_t low, uint64_t high);	/* both included */
+uint64_t rng_between(struct rng *r, uint64_t low, uint64_t high);	/* both, too */
 bool rng_chance(struct rng *r, unsigned percent);
 void rng_fill(struct rng *r, void *buf, size_t length);
 
