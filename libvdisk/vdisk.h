@@ -234,6 +234,17 @@ struct vd_create_options {
 VD_PUBLIC int vd_create(const char *path, const struct vd_create_options *options,
 			struct vd_error *err);
 
+/* -------------------------------------------------------------------------------------- resize */
+
+/*
+ * Makes the disk larger: the new end reads as zeros. Requests for the old range may run meanwhile;
+ * the new one can be used when the call returns, and is durable then. After a power cut on the way
+ * the image has the old size or the new one. Only the leaf changes. -EROFS: it is not writable;
+ * -ENOTSUP: to make it smaller, and what the format cannot do; -EINVAL: a size that the format
+ * cannot have, the sentence names the next one that it can.
+ */
+VD_PUBLIC int vd_resize(struct vd_disk *disk, uint64_t size, struct vd_error *err);
+
 /* --------------------------------------------------------------------------------------- check */
 
 enum vd_check_flag {
@@ -323,6 +334,29 @@ VD_PUBLIC int vd_queue_reap(struct vd_queue *queue, struct vd_request **out, uns
  * does not hold it (any more).
  */
 VD_PUBLIC int vd_queue_cancel(struct vd_queue *queue, struct vd_request *request);
+
+/* ----------------------------------------------------------------------------- bandwidth groups */
+
+/*
+ * Disks of one group share a limit in bytes per second, reads and writes together, whatever queues
+ * their requests come from. What exceeds it waits, first come first served; a long request goes
+ * when the earlier ones are paid for, and those after it wait its time out. It is the requests of a
+ * queue that are paced, not the synchronous calls, and no flush, zeroing or discard. A waiting
+ * request takes up no thread and has taken nothing of the limit: cancelled, it completes at once.
+ * All calls may be made from any thread.
+ */
+struct vd_group;
+
+/* 0: no limit. */
+VD_PUBLIC int vd_group_create(uint64_t bytes_per_second, struct vd_group **out);
+/* The program's own reference; each disk in the group has another. NULL is allowed. */
+VD_PUBLIC void vd_group_unref(struct vd_group *group);
+/* Counts at once, also for requests that wait already. */
+VD_PUBLIC void vd_group_set_limit(struct vd_group *group, uint64_t bytes_per_second);
+VD_PUBLIC uint64_t vd_group_limit(struct vd_group *group);
+/* Into that group, out of the one before; NULL: into none. -EBUSY while requests of the disk wait
+ * in the one before. */
+VD_PUBLIC int vd_set_group(struct vd_disk *disk, struct vd_group *group);
 
 /* ------------------------------------------------------------------------------------- formats */
 

@@ -144,6 +144,7 @@ int vd_close(struct vd_disk *d)
 	if (!d)
 		return 0;
 	engine_free(d->engine);
+	vd_group_unref(d->group);
 	disk_stop_background(d);
 	if (d->writable)
 		r = vd_flush(d);

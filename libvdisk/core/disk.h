@@ -57,8 +57,9 @@ struct vd_disk {
 	bool bg_dirty;			/* atomic: something is not durable yet */
 	uint64_t bg_bytes;		/* atomic: written since the last flush began */
 
-	pthread_mutex_t engine_lock;	/* creation of: */
+	pthread_mutex_t engine_lock;	/* before a group's; of the following */
 	struct engine *engine;		/* io/engine.c; NULL until the first request */
+	struct vd_group *group;		/* io/group.c, or NULL */
 };
 
 static inline struct vd_image *disk_leaf(const struct vd_disk *d)

@@ -17,6 +17,7 @@ libvdisk_sources += %D%/places.h
 libvdisk_sources += %D%/rangelock.c
 libvdisk_sources += %D%/rangelock.h
 libvdisk_sources += %D%/read.c
+libvdisk_sources += %D%/resize.c
 libvdisk_sources += %D%/resolve.c
 libvdisk_sources += %D%/search.c
 libvdisk_sources += %D%/search.h

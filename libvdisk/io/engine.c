@@ -89,6 +89,7 @@ static void unlink_request(struct engine *e, struct vd_request *rq)
 		next->private_[RQ_PREVIOUS] = previous;
 	else
 		e->last = previous;
+	rq_set_holder(rq, NULL);
 	e->waiting--;
 }
 
@@ -125,6 +126,7 @@ int engine_submit(struct engine *e, struct vd_request *rq)
 		e->threads++;
 	if (!e->threads)
 		return -EAGAIN;
+	rq_set_holder(rq, e);
 	rq->private_[RQ_NEXT] = NULL;
 	rq->private_[RQ_PREVIOUS] = e->last;
 	if (e->last)
@@ -140,10 +142,8 @@ int engine_submit(struct engine *e, struct vd_request *rq)
 bool engine_withdraw(struct engine *e, struct vd_request *rq)
 {
 	LOCK_SCOPE(&e->lock);
-	for (struct vd_request *w = e->first; w; w = w->private_[RQ_NEXT])
-		if (w == rq) {
-			unlink_request(e, rq);
-			return true;
-		}
-	return false;
+	if (!rq_is_held_by(rq, e))
+		return false;
+	unlink_request(e, rq);
+	return true;
 }

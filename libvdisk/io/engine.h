@@ -29,7 +29,19 @@ bool engine_withdraw(struct engine *e, struct vd_request *rq);
 /* io/queue.c: called by the engine, in its thread, once for each request that it took. */
 void queue_complete(struct vd_request *rq, int status);
 
-/* What is kept in a request's private_ fields. */
-enum { RQ_QUEUE, RQ_NEXT, RQ_PREVIOUS };
+/* What is kept in a request's private_ fields. HOLDER: the engine or group in whose list it waits;
+ * ENGINE: where it is to go from a group. */
+enum { RQ_QUEUE, RQ_NEXT, RQ_PREVIOUS, RQ_HOLDER, RQ_ENGINE };
+
+/* Whoever holds it changes this under its lock, others may ask meanwhile whether it is they. */
+static inline void rq_set_holder(struct vd_request *rq, void *holder)
+{
+	__atomic_store_n(&rq->private_[RQ_HOLDER], holder, __ATOMIC_RELAXED);
+}
+
+static inline bool rq_is_held_by(const struct vd_request *rq, const void *holder)
+{
+	return __atomic_load_n(&rq->private_[RQ_HOLDER], __ATOMIC_RELAXED) == holder;
+}
 
 #endif

@@ -11,9 +11,10 @@
 #include "cleanup.h"
 #include "core/disk.h"
 #include "io/engine.h"
+#include "io/group.h"
 
 struct vd_queue {
-	pthread_mutex_t lock;		/* before an engine's */
+	pthread_mutex_t lock;		/* before a disk's engine_lock, a group's, an engine's */
 	pthread_cond_t done;
 	int fd;				/* an eventfd: readable while first is not NULL */
 	struct vd_request *first, *last;	/* completed, not reaped */
@@ -62,32 +63,32 @@ int vd_queue_fd(const struct vd_queue *q)
 	return q->fd;
 }
 
-static int get_engine(struct vd_disk *d, struct engine **out)
+/* To the disk's engine, which its first request makes, through its group, if it is in one. */
+static int dispatch(struct vd_request *rq)
 {
+	struct vd_disk *d = rq->disk;
 	int r = 0;
 
 	LOCK_SCOPE(&d->engine_lock);
 	if (!d->engine)
 		r = engine_new(&d->engine);
-	*out = d->engine;
-	return r;
+	if (r)
+		return r;
+	return d->group ? group_submit(d->group, d->engine, rq) : engine_submit(d->engine, rq);
 }
 
 int vd_queue_submit(struct vd_queue *q, struct vd_request *rq)
 {
-	struct engine *e;
 	int r;
 
 	if (!rq->disk || (unsigned)rq->op > VD_OP_FLUSH || rq->iovcnt < 0)
 		return -EINVAL;
-	r = get_engine(rq->disk, &e);
-	if (r)
-		return r;
 	pthread_mutex_lock(&q->lock);
 	rq->private_[RQ_QUEUE] = q;
+	rq_set_holder(rq, NULL);
 	q->in_flight++;
 	pthread_mutex_unlock(&q->lock);
-	r = engine_submit(e, rq);
+	r = dispatch(rq);
 	if (r) {
 		LOCK_SCOPE(&q->lock);
 		rq->private_[RQ_QUEUE] = NULL;
@@ -168,19 +169,23 @@ int vd_queue_reap(struct vd_queue *q, struct vd_request **out, unsigned max, int
 	return (int)n;
 }
 
+/* Whether it was taken back from where it waited. */
+static bool withdraw(struct vd_request *rq)
+{
+	struct vd_disk *d = rq->disk;
+
+	LOCK_SCOPE(&d->engine_lock);
+	return (d->group && group_withdraw(d->group, rq)) ||
+	       (d->engine && engine_withdraw(d->engine, rq));
+}
+
 int vd_queue_cancel(struct vd_queue *q, struct vd_request *rq)
 {
-	struct engine *e;
-	int r;
-
 	/* Until it is reaped, which takes the lock, the request stays what it is. */
 	LOCK_SCOPE(&q->lock);
 	if (rq->private_[RQ_QUEUE] != q)
 		return -ENOENT;
-	r = get_engine(rq->disk, &e);
-	if (r)
-		return r;
-	if (engine_withdraw(e, rq))
+	if (withdraw(rq))
 		complete_locked(q, rq, -ECANCELED);
 	return 0;
 }

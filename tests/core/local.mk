@@ -43,3 +43,7 @@ c_tests += %D%/entries-past-the-end-are-errors
 %C%_entries_past_the_end_are_errors_LDADD = %D%/libmodel.la $(unit_libs)
 c_tests += %D%/a-full-cache-loses-no-counter
 %C%_a_full_cache_loses_no_counter_LDADD = %D%/libmodel.la $(unit_libs)
+c_tests += %D%/a-group-limits-its-disks-together
+%C%_a_group_limits_its_disks_together_LDADD = %D%/libmodel.la $(unit_libs)
+c_tests += %D%/a-paced-request-is-cancelled-at-once
+%C%_a_paced_request_is_cancelled_at_once_LDADD = %D%/libmodel.la $(unit_libs)
