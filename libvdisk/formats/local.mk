@@ -10,5 +10,7 @@ libvdisk_sources += %D%/vhd-create.c
 libvdisk_sources += %D%/vhd-header.c
 libvdisk_sources += %D%/vhd-locator.c
 libvdisk_sources += %D%/vhd-open.c
+libvdisk_sources += %D%/vhd-recover.c
+libvdisk_sources += %D%/vhd-table.c
 libvdisk_sources += %D%/vhd.c
 libvdisk_sources += %D%/vhd.h

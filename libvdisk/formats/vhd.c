@@ -260,15 +260,6 @@ static int vhd_free_room(struct vhd *s)
 	return 0;
 }
 
-int vhd_free_push(struct vhd *s, uint64_t place)
-{
-	int r = vhd_free_room(s);
-
-	if (!r)
-		s->free[s->free_count++] = place;
-	return r;
-}
-
 uint64_t vhd_align_place(const struct vhd *s, uint64_t offset)
 {
 	uint64_t data = offset + s->bitmap_size;
@@ -494,7 +485,7 @@ static int vhd_end_write(struct vd_image *img, uint64_t *final_size)
 	if (!vhd_is_sparse(s))
 		return 0;
 	for (size_t i = 0; i < s->free_count; i++)
-		if (s->next >= s->first_next + s->stride && s->free[i] == s->next - s->stride) {
+		if (s->free[i] == s->next - s->stride) {
 			s->next = s->free[i];
 			s->free[i] = s->free[--s->free_count];
 			i = (size_t)-1;
@@ -506,6 +497,7 @@ static int vhd_end_write(struct vd_image *img, uint64_t *final_size)
 		s->limit = s->next;
 	}
 	s->growing = 0;
+	img->needs_recovery = s->free_count; /* holes */
 	*final_size = s->limit + VHD_FOOTER;
 	return 0;
 }

@@ -6,7 +6,9 @@
  *   vhd-locator.c   names of the parent: locators and UTF-16 <-> paths of the host
  *   vhd-open.c      telling a VHD, reading its headers
  *   vhd.c           the map, and space for new blocks
- *   vhd-check.c     what wants the whole table: recovery and check
+ *   vhd-table.c     the whole table: places of blocks, holes between them
+ *   vhd-recover.c   what opening for writing mends
+ *   vhd-check.c     what is wrong with an image
  *   vhd-create.c    new images
  *
  * A file of a dynamic or differencing image:
@@ -90,6 +92,7 @@ struct vhd {
 	bool old_footer;		/* it has 511 bytes */
 	bool mended_copy, mended_tail;	/* what opening for writing has put right */
 	uint64_t mended_leak;		/* bytes */
+	bool holes_left;		/* between blocks: they could not be closed */
 
 	/* Where blocks end at the latest: at the footer, or the end of the file if that is lost.
 	 * While growing this moves only when the new footer is durable. */
@@ -108,10 +111,9 @@ struct vhd {
 
 	/* Writing: */
 	uint64_t next;			/* where the next new block goes */
-	uint64_t first_next;		/* `next` when the image was opened */
 	uint64_t virgin;		/* from here on nothing was ever written */
 	uint64_t growing;		/* a footer on its way to here; 0: none */
-	uint64_t *free;			/* places given back, and holes between blocks */
+	uint64_t *free;			/* places given back */
 	size_t free_count, free_size;
 	size_t reserved;		/* new blocks, not yet published or cancelled */
 };
@@ -150,10 +152,42 @@ bool vhd_block_place_ok(const struct vhd *s, uint64_t place);
 uint64_t vhd_block_used(const struct vd_image *img, uint32_t block);
 /* The first place for a new block at or past `offset`. */
 uint64_t vhd_align_place(const struct vhd *s, uint64_t offset);
-int vhd_free_push(struct vhd *s, uint64_t place);
+
+/* vhd-table.c */
+
+/* More blocks than this (64 MiB of memory) are not compared with each other: at 2 MiB a block the
+ * table's reach ends long before. */
+#define VHD_COMPARED_MAX (16u << 20)
+
+struct vhd_blocks {
+	uint32_t *sector;	/* of the bitmap of each block that is there; sorted in the end */
+	uint32_t count, size;
+	bool incomplete;	/* there are more than are compared */
+	uint64_t end;		/* of the last block, or of the headers */
+	uint32_t moved;		/* into holes */
+	bool holes;		/* that are left */
+};
+
+enum vhd_fault { VHD_SOUND, VHD_OUTSIDE, VHD_IN_HEADERS };
+
+/* Called for each block that is there. */
+typedef int vhd_block_fn(struct vd_image *img, void *opaque, uint32_t block, uint32_t sector,
+			 struct vd_error *err);
+
+int vhd_walk(struct vd_image *img, vhd_block_fn *fn, void *opaque, struct vd_error *err);
+enum vhd_fault vhd_judge(const struct vd_image *img, uint32_t block, uint64_t place);
+int vhd_blocks_add(struct vhd_blocks *b, uint32_t sector);
+void vhd_blocks_sort(struct vhd_blocks *b);
+/* Blocks begin here at the earliest: behind all that is not a block, as far as it is known. */
+uint64_t vhd_headers_end(const struct vhd *s);
+/* The first place between two blocks where one more fits and nothing is; 0: none. Less than a block
+ * is padding. */
+uint64_t vhd_hole(const struct vhd *s, uint64_t from, uint64_t to);
+
+/* vhd-recover.c */
+int vhd_recover(struct vd_image *img, struct vd_error *err);
 
 /* vhd-check.c */
-int vhd_recover(struct vd_image *img, struct vd_error *err);
 int vhd_check(struct vd_image *img, struct check_ctx *ctx);
 
 /* vhd-create.c */

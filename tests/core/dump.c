@@ -74,8 +74,6 @@ int main(int argc, char **argv)
 	model_close(&m);
 	if (argc == 7)
 		cut(&m, &r);
-	if (kind->holes)
-		m.findings &= ~(1u << VD_FINDING_LEAK);
 	model_verify_closed(&m);
 	write_out(m.layer[0].storage, argv[4]);
 	CHECK_OK(storage_open_memory(0, 1, &raw));

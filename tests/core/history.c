@@ -142,13 +142,6 @@ const char *history_wrong(struct history *h, uint64_t upto, const uint8_t *bytes
 
 /* --------------------------------------------------------------------------------------- cuts */
 
-/* What may not be found when it was open for writing once. */
-static unsigned after_recovery(const struct cut *c)
-{
-	return model_leaf(c->m)->kind->holes ? FINDINGS_ALL & ~(1u << VD_FINDING_LEAK) :
-					       FINDINGS_ALL;
-}
-
 static struct vd_disk *open_cut(const struct cut *c, struct vd_storage *s, bool writable,
 				const char *what)
 {
@@ -198,7 +191,7 @@ static void use(const struct cut *c, struct vd_storage *s, uint8_t *bytes, uint8
 	}
 	CHECK_OK(vd_close(disk));
 	disk = open_cut(c, s, false, what);
-	check_disk(disk, 0, after_recovery(c), what);
+	check_disk(disk, 0, FINDINGS_ALL, what);
 	CHECK_OK(vd_read(disk, buf, size, 0, 0));
 	if (memcmp(buf, bytes, size))
 		test_fail(__FILE__, __LINE__, "%s: writing to it changed something else", what);
@@ -219,7 +212,7 @@ static void check_storage(const struct cut *c, struct vd_storage *s, const char 
 	if (memcmp(bytes, after, c->h->size))
 		test_fail(__FILE__, __LINE__, "%s: opening it changed its bytes", now);
 	snprintf(now, sizeof(now), "%s, opened again", what);
-	look(c, s, false, after_recovery(c), after, now);
+	look(c, s, false, FINDINGS_ALL, after, now);
 	snprintf(now, sizeof(now), "%s, used", what);
 	use(c, s, bytes, after, now);
 	free(bytes);

@@ -182,8 +182,6 @@ static void run(const struct kind *kind, unsigned parents, unsigned operations, 
 	}
 	snprintf(t.m.what, sizeof(t.m.what), "%s, %u parents, seed %" PRIu64, kind_label(kind), parents,
 		 seed);
-	if (kind->holes)
-		t.m.findings &= ~(1u << VD_FINDING_LEAK);
 	t.sector = calloc(size / SECTOR, sizeof(*t.sector));
 	CHECK(t.sector);
 	for (uint64_t s = 0; s < size / SECTOR; s++)

@@ -47,8 +47,7 @@ static const struct kind all_kinds[] = {
 	  .adapt = add_extra_data, .label = "vdi with extra data" },
 	{ .name = "vdi", .child = true, .torn = true, .align = 1,
 	  .block = { 4096, 8192, 32768, 4096 }, .adapt = make_old, .label = "vdi 0.1" },
-	{ .name = "vhd", .child = true, .align = 512, .block = { 65536, 65536, 131072, 65536 },
-	  .holes = true },
+	{ .name = "vhd", .child = true, .align = 512, .block = { 65536, 65536, 131072, 65536 } },
 	{ .name = "vhd", .fixed = true, .align = 512 },
 };
 
@@ -289,7 +288,6 @@ void model_init(struct model *m, const struct kind *kind, uint64_t block, uint64
 {
 	memset(m, 0, sizeof(*m));
 	m->align = align;
-	m->findings = FINDINGS_ALL;
 	m->size = size;
 	m->bytes = calloc(1, size);
 	CHECK(m->bytes);
@@ -408,7 +406,7 @@ void model_verify_closed(struct model *m)
 {
 	model_open(m, false);
 	for (unsigned level = 0; level < m->depth; level++)
-		check_disk(m->disk, level, m->findings, m->what);
+		check_disk(m->disk, level, FINDINGS_ALL, m->what);
 	model_compare(m);
 	model_close(m);
 }

@@ -30,7 +30,6 @@ void rng_fill(struct rng *r, void *buf, size_t length);
 struct kind {
 	const char *name;	/* the format's */
 	bool fixed, child;	/* child: can have a parent */
-	bool holes;		/* a hole that a power cut left is kept, and used again */
 	bool torn;		/* guest sectors lie across those of the storage */
 	uint32_t align;		/* the most that a storage under it may want */
 	uint64_t block[4];	/* sizes to choose from */
@@ -67,7 +66,6 @@ struct model {
 	uint8_t *bytes;			/* what the disk should hold */
 	uint64_t cache_size;		/* for opening */
 	uint32_t align;			/* of storages made from now on */
-	unsigned findings;		/* that there must not be */
 	char what[128];			/* for messages */
 };
 

@@ -249,7 +249,6 @@ static void fill_up(struct trial *t, struct vd_storage *s, const char *what)
 /* Takes over s. */
 static void verify(struct trial *t, struct vd_storage *s, const char *what)
 {
-	bool holes = model_leaf(&t->m)->kind->holes;
 	struct vd_disk *disk = open_after(t, s, false, what);
 
 	check_disk(disk, 0, t->closed ? 1u << VD_FINDING_ERROR : FINDINGS_ALL, what);
@@ -258,7 +257,7 @@ static void verify(struct trial *t, struct vd_storage *s, const char *what)
 	CHECK_OK(vd_close(disk));
 	CHECK_OK(vd_close(open_after(t, s, true, what)));
 	disk = open_after(t, s, false, what);
-	check_disk(disk, 0, FINDINGS_ALL & ~(holes ? 1u << VD_FINDING_LEAK : 0), what);
+	check_disk(disk, 0, FINDINGS_ALL, what);
 	CHECK_OK(vd_read(disk, t->buf, t->m.size, 0, 0));
 	compare(t, t->since, t->buf, what);
 	CHECK_OK(vd_close(disk));

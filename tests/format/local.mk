@@ -3,6 +3,7 @@ c_tests += %D%/images-without-a-driver-are-not-taken-for-raw
 c_tests += %D%/raw-that-ends-in-a-stray-vhd-footer-stays-raw
 c_tests += %D%/vdi-count-is-never-behind-an-entry
 c_tests += %D%/vdi-damage-is-refused-or-reads-right
+c_tests += %D%/vhd-closes-holes-between-blocks
 c_tests += %D%/vhd-headers-are-checked-field-by-field
 c_tests += %D%/vhd-names-of-parents-become-host-paths
 c_tests += %D%/vhd-and-qemu-agree

@@ -153,7 +153,7 @@ static void check_state(struct vd_disk *d, uint64_t upto, bool whole)
 	check_disk(d, 0, &f);
 	if (f.result.errors)
 		test_fail(__FILE__, __LINE__, "cut after %" PRIu64 ": %s", upto, f.text);
-	if (whole && f.result.minor)
+	if (whole && (f.result.minor || f.result.leaked))
 		test_fail(__FILE__, __LINE__, "cut after %" PRIu64 ": %s", upto, f.text);
 }
 

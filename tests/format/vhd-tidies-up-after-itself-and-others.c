@@ -119,8 +119,8 @@ static void leaks(void)
 		 PRIu64 " on\n", leaked, end);
 	check_says(s, false, text);
 	leaked = storage_length(s) - storage_length(tidy);
-	snprintf(text, sizeof(text), "leak (mended): nothing referred to the last %" PRIu64
-		 " bytes\n", leaked);
+	snprintf(text, sizeof(text), "leak (mended): nothing referred to %" PRIu64 " bytes\n",
+		 leaked);
 	check_says(s, true, text);
 	check_says(tidy, false, "");
 	content_is_right(s, 3);
@@ -129,10 +129,10 @@ static void leaks(void)
 	storage_close(tidy);
 }
 
-/* A hole between blocks is filled by the next block. */
+/* A hole between blocks is filled by the last block when the image is opened for writing. */
 static void holes(void)
 {
-	struct vd_storage *s = image_with(3, true), *t;
+	struct vd_storage *s = image_with(3, true);
 	uint64_t place = place_of(s, 1);
 	char text[200];
 	struct vd_disk *d;
@@ -142,18 +142,13 @@ static void holes(void)
 		 PRIu64 " on\n", place_of(s, 2) - place_of(s, 0) - 512 - BLOCK,
 		 place_of(s, 0) + 512 + BLOCK);
 	check_says(s, false, text);
-	t = s;
-	d = open_log(&t);
-	memset(data, 'y', BLOCK);
-	CHECK_OK(vd_write(d, "x", 1, 30 * BLOCK + 5000, 0));
-	t = close_log(d, t, true);
-	CHECK_EQ(place_of(t, 30), place);
-	/* The hole held the old block 1. */
-	d = disk_of(t, NULL, false);
-	CHECK_OK(vd_read(d, data, BLOCK, 30 * BLOCK, 0));
-	for (unsigned i = 0; i < BLOCK; i++)
-		CHECK_EQ(data[i], i == 5000 ? 'x' : 0);
-	CHECK_OK(vd_close(d));
+	snprintf(text, sizeof(text), "leak (mended): nothing referred to %u bytes\n", BLOCK + 4096);
+	check_says(s, true, text);
+	d = open_log(&s);
+	CHECK_EQ(place_of(s, 2), place);
+	s = close_log(d, s, false);
+	check_says(s, false, "");
+	storage_close(s);
 }
 
 static void lost_footer(void)
