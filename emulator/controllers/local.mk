@@ -1,0 +1,4 @@
+emulator_sources += \
+	%D%/controller.c \
+	%D%/controller.h \
+	%D%/controllers.c

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * dma.h - data of one command between guest memory and a device: makes an iovec of guest ranges.
+ *
+ *	dma_add(d, address, length) ...	   the ranges, in order
+ *	dma_start(d, direction, ready)	   ready(): d->iov is there, pinned; now submit to the device
+ *	dma_finish(d, finished)		   finished(): all is in the guest's memory, nothing pinned
+ *	dma_reset(d)			   for the next command
+ *
+ * Mapped memory is used where it lies. What is remote goes through a bounce buffer: fetched before
+ * ready(), or sent before finished(). Both callbacks may come before the call returns, and each
+ * comes exactly once, in the controller's thread.
+ *
+ * A dma is part of a command that is kept for use after use: its arrays are, too.
+ */
+#ifndef VIMG_DMA_H
+#define VIMG_DMA_H
+
+#include <sys/uio.h>
+
+#include "core/memory.h"
+
+enum dma_direction {
+	DMA_TO_DEVICE,			/* the device reads guest memory: a guest's write */
+	DMA_FROM_DEVICE,
+};
+
+struct dma_piece;
+struct dma_hold;
+
+struct dma {
+	struct iovec *iov;		/* valid between ready() and dma_finish() */
+	int iovcnt;
+	uint64_t length;		/* bytes of all ranges added */
+	void *opaque;			/* the caller's */
+
+	/* private */
+	struct guest_memory *memory;
+	enum dma_direction direction;
+	struct dma_piece *piece;
+	struct dma_hold *hold;
+	unsigned pieces, room, iov_room;
+	unsigned waiting;
+	int status;
+	void (*callback)(struct dma *d, int status);
+};
+
+/* Zeroed memory is ready for dma_init; dma_free frees the arrays. */
+void dma_init(struct dma *d, struct guest_memory *m, void *opaque);
+void dma_free(struct dma *d);
+/* Drops the ranges. Not between start and finished(). */
+void dma_reset(struct dma *d);
+
+/* Adjacent ranges are merged. 0, -ENOMEM, -E2BIG past DMA_MAX bytes or pieces, -EFAULT if it wraps.
+ * Nothing is looked up yet. */
+int dma_add(struct dma *d, uint64_t address, uint64_t length);
+#define DMA_MAX (64u << 20)
+
+/* ready(): 0; -EFAULT where a range is not in guest memory with that access, -ENOMEM, -ENOTCONN.
+ * After an error nothing is pinned, and dma_finish is not called. */
+void dma_start(struct dma *d, enum dma_direction direction,
+	       void (*ready)(struct dma *d, int status));
+void dma_finish(struct dma *d, void (*finished)(struct dma *d, int status));
+
+/* Copies between the iovec and a buffer of the caller's, from `offset` of the iovec on, at most to
+ * its end; returns how many bytes. For commands that answer with a page of data. */
+size_t dma_fill(const struct iovec *iov, int iovcnt, uint64_t offset, const void *buf, size_t n);
+size_t dma_fetch(const struct iovec *iov, int iovcnt, uint64_t offset, void *buf, size_t n);
+size_t dma_clear(const struct iovec *iov, int iovcnt, uint64_t offset, size_t n);
+
+#endif

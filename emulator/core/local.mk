@@ -1,0 +1,9 @@
+emulator_sources += \
+	%D%/dma.c \
+	%D%/dma.h \
+	%D%/events.c \
+	%D%/events.h \
+	%D%/loop.c \
+	%D%/loop.h \
+	%D%/memory.c \
+	%D%/memory.h

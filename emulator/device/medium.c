@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * medium.c - see medium.h.
+ *
+ * An immutable medium is never written: its differencing image is. That image is made afresh when
+ * the machine is switched on, with the UUID it had, never when the guest resets. A file in its place
+ * that is not a differencing image of this very image is left alone, and an error.
+ */
+#include "device/medium.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cleanup.h"
+
+struct media {
+	pthread_mutex_t lock;
+	struct medium *first;		/* the shareable ones */
+};
+
+struct medium {
+	unsigned references;		/* atomic */
+	struct media *media;
+	struct medium *next;
+	dev_t device;
+	ino_t inode;
+
+	char *path, *diff;
+	char *format;
+	enum medium_mode mode;
+	unsigned flags;			/* for vd_open */
+	struct vd_open_options open;
+	struct vd_group *group;
+	struct vd_disk *disk;
+	bool fresh;			/* the differencing image is unused yet */
+};
+
+static const char *const mode_names[] = {
+	[MEDIUM_NORMAL] = "normal",
+	[MEDIUM_WRITETHROUGH] = "writethrough",
+	[MEDIUM_READONLY] = "readonly",
+	[MEDIUM_IMMUTABLE] = "immutable",
+	[MEDIUM_MULTIATTACH] = "multiattach",
+	[MEDIUM_SHAREABLE] = "shareable",
+};
+
+const char *medium_mode_name(enum medium_mode mode)
+{
+	return mode_names[mode];
+}
+
+int medium_mode_parse(const char *text, enum medium_mode *out)
+{
+	for (unsigned i = 0; i < sizeof(mode_names) / sizeof(*mode_names); i++)
+		if (!strcmp(text, mode_names[i])) {
+			*out = (enum medium_mode)i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+__attribute__((format(printf, 3, 4)))
+static int fail(struct vd_error *err, int code, const char *format, ...)
+{
+	va_list args;
+
+	if (!err)
+		return code;
+	va_start(args, format);
+	vsnprintf(err->text, sizeof(err->text), format, args);
+	va_end(args);
+	return code;
+}
+
+int media_new(struct media **out)
+{
+	struct media *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return -ENOMEM;
+	pthread_mutex_init(&m->lock, NULL);
+	*out = m;
+	return 0;
+}
+
+void media_free(struct media *m)
+{
+	if (!m)
+		return;
+	pthread_mutex_destroy(&m->lock);
+	free(m);
+}
+
+/* -------------------------------------------------------------------------- differencing images */
+
+static bool has_diff(const struct medium *m)
+{
+	return m->mode == MEDIUM_IMMUTABLE || m->mode == MEDIUM_MULTIATTACH;
+}
+
+/* In the format of the image where that has differencing images, else VDI. */
+static const char *diff_format(const char *format)
+{
+	struct vd_format_info info;
+
+	for (unsigned i = 0; !vd_format_info(i, &info); i++)
+		if (!strcmp(info.name, format) && info.caps & VD_CAP_DIFFERENCING)
+			return info.name;
+	return "vdi";
+}
+
+/* disk.vdi -> disk-immutable.vdi, in the same folder. */
+static char *default_diff(const struct medium *m, const char *format)
+{
+	const char *slash = strrchr(m->path, '/'), *dot = strrchr(m->path, '.');
+	int stem = dot && dot != m->path && (!slash || dot > slash + 1) ? (int)(dot - m->path) :
+		   (int)strlen(m->path);
+	char *name;
+
+	if (asprintf(&name, "%.*s-%s.%s", stem, m->path, medium_mode_name(m->mode), format) < 0)
+		return NULL;
+	return name;
+}
+
+static bool exists(const char *path)
+{
+	struct stat st;
+
+	return !lstat(path, &st);
+}
+
+/* Is the file at m->diff a child of our image, and which UUID has it? Only then may it be used. */
+static int inspect_diff(struct medium *m, const struct vd_uuid *base, struct vd_uuid *id,
+			struct vd_error *err)
+{
+	struct vd_image_info info;
+	struct vd_disk *disk;
+	int r = vd_open(m->diff, VD_OPEN_NO_PARENT | VD_OPEN_NO_LOCK, NULL, &disk, err);
+
+	if (r)
+		return r;
+	r = vd_image_info(disk, 0, &info);
+	if (!r && (!info.has_parent ||
+		   (!vd_uuid_is_null(base) && !vd_uuid_equal(base, &info.parent))))
+		r = fail(err, -EEXIST, "%s: it is there already, and no differencing image of %s; "
+			 "name another with diff=", m->diff, m->path);
+	*id = info.uuid;
+	vd_close(disk);
+	return r;
+}
+
+static int make_diff(struct medium *m, const struct vd_uuid *id, struct vd_error *err)
+{
+	struct vd_open_options parent = m->open;
+	struct vd_create_options o = {
+		.format = m->format, .parent = m->path, .parent_format = m->open.format,
+		.parent_open = &parent, .uuid = *id,
+	};
+
+	if (exists(m->diff))
+		o.flags = VD_CREATE_OVERWRITE;
+	return vd_create(m->diff, &o, err);
+}
+
+/* ---------------------------------------------------------------------------------------- open */
+
+/* The base is the first of the parents that are named; the ones the user named come after it. */
+static int open_diff(struct medium *m, struct vd_error *err)
+{
+	struct vd_open_options open = m->open;
+	CLEANUP_FREE const char **parents = NULL;
+	unsigned n = 0;
+
+	while (open.parents && open.parents[n])
+		n++;
+	parents = calloc(n + 2, sizeof(*parents));
+	if (!parents)
+		return fail(err, -ENOMEM, "%s: out of memory", m->path);
+	parents[0] = m->path;
+	for (unsigned i = 0; i < n; i++)
+		parents[i + 1] = open.parents[i];
+	open.parents = parents;
+	open.format = NULL;
+	return vd_open(m->diff, m->flags | VD_OPEN_WRITE, &open, &m->disk, err);
+}
+
+static int base_properties(struct medium *m, struct vd_uuid *id, struct vd_error *err)
+{
+	struct vd_image_info info;
+	struct vd_disk *disk;
+	int r = vd_open(m->path, m->flags & ~(unsigned)VD_OPEN_FORCE, &m->open, &disk, err);
+
+	if (r)
+		return r;
+	r = vd_image_info(disk, 0, &info);
+	if (!r) {
+		*id = info.uuid;
+		m->format = strdup(diff_format(info.format));
+		if (m->format && !m->diff)
+			m->diff = default_diff(m, m->format);
+		if (!m->format || !m->diff)
+			r = fail(err, -ENOMEM, "%s: out of memory", m->path);
+	}
+	vd_close(disk);
+	return r;
+}
+
+static int open_with_diff(struct medium *m, struct vd_error *err)
+{
+	struct vd_uuid base = {{0}}, id = {{0}};
+	int r = base_properties(m, &base, err);
+	bool there;
+
+	if (r)
+		return r;
+	there = exists(m->diff);
+	if (there)
+		r = inspect_diff(m, &base, &id, err);
+	if (!r && (!there || m->mode == MEDIUM_IMMUTABLE)) {
+		/* Somebody who uses it has it locked: it must not be pulled away under him. */
+		if (there) {
+			r = open_diff(m, err);
+			if (!r)
+				vd_close(m->disk);
+			m->disk = NULL;
+		}
+		if (!r)
+			r = make_diff(m, &id, err);
+	}
+	if (!r)
+		r = open_diff(m, err);
+	m->fresh = !r;
+	return r;
+}
+
+static int check_shareable(struct medium *m, struct vd_error *err)
+{
+	struct vd_image_info info;
+	int r = vd_image_info(m->disk, 0, &info);
+
+	if (r)
+		return fail(err, r, "%s: %s", m->path, strerror(-r));
+	if (strcmp(info.variant, "fixed") || vd_depth(m->disk) > 1)
+		return fail(err, -EINVAL, "%s: it is a %s image; only fixed ones can be shareable",
+			    m->path, info.variant);
+	return 0;
+}
+
+static int open_disk(struct medium *m, struct vd_error *err)
+{
+	int r;
+
+	if (has_diff(m))
+		return open_with_diff(m, err);
+	if (m->mode != MEDIUM_READONLY)
+		m->flags |= VD_OPEN_WRITE;
+	r = vd_open(m->path, m->flags, &m->open, &m->disk, err);
+	if (!r && m->mode == MEDIUM_SHAREABLE)
+		r = check_shareable(m, err);
+	return r;
+}
+
+static int join_group(struct medium *m, struct vd_error *err)
+{
+	int r = m->group ? vd_set_group(m->disk, m->group) : 0;
+
+	return r ? fail(err, r, "%s: bandwidth group: %s", m->path, strerror(-r)) : 0;
+}
+
+/* A list that ends with NULL, and its strings. */
+static const char *const *copy_list(const char *const *list, bool *failed)
+{
+	unsigned n = 0;
+	char **copy;
+
+	if (!list)
+		return NULL;
+	while (list[n])
+		n++;
+	copy = calloc(n + 1, sizeof(*copy));
+	*failed |= !copy;
+	for (unsigned i = 0; copy && i < n; i++) {
+		copy[i] = strdup(list[i]);
+		*failed |= !copy[i];
+	}
+	return (const char *const *)copy;
+}
+
+static void free_list(const char *const *list)
+{
+	for (unsigned i = 0; list && list[i]; i++)
+		free((char *)list[i]);
+	free((void *)list);
+}
+
+static void medium_free(struct medium *m)
+{
+	free_list(m->open.parents);
+	free_list(m->open.parent_dirs);
+	free_list(m->open.allow_dirs);
+	free((char *)m->open.format);
+	free(m->format);
+	free(m->path);
+	free(m->diff);
+	free(m);
+}
+
+static struct medium *medium_make(struct media *media, const struct medium_options *o)
+{
+	struct medium *m = calloc(1, sizeof(*m));
+	bool failed = false;
+
+	if (!m)
+		return NULL;
+	m->references = 1;
+	m->media = media;
+	m->mode = o->mode;
+	m->flags = o->force ? VD_OPEN_FORCE : 0;
+	m->path = strdup(o->path);
+	m->diff = o->diff ? strdup(o->diff) : NULL;
+	m->open = (struct vd_open_options){
+		.format = o->format ? strdup(o->format) : NULL,
+		.parents = copy_list(o->parents, &failed),
+		.parent_dirs = copy_list(o->parent_dirs, &failed),
+		.allow_dirs = copy_list(o->allow_dirs, &failed),
+	};
+	if (failed || !m->path || (o->diff && !m->diff) || (o->format && !m->open.format)) {
+		medium_free(m);
+		return NULL;
+	}
+	m->group = o->group;
+	return m;
+}
+
+static struct medium *find_shared(struct media *media, const struct stat *st)
+{
+	LOCK_SCOPE(&media->lock);
+	for (struct medium *m = media->first; m; m = m->next)
+		if (m->device == st->st_dev && m->inode == st->st_ino)
+			return medium_ref(m);
+	return NULL;
+}
+
+static void remember_shared(struct medium *m, const struct stat *st)
+{
+	LOCK_SCOPE(&m->media->lock);
+	m->device = st->st_dev;
+	m->inode = st->st_ino;
+	m->next = m->media->first;
+	m->media->first = m;
+}
+
+int medium_open(struct media *media, const struct medium_options *o, struct medium **out,
+		struct vd_error *err)
+{
+	struct medium *m;
+	struct stat st;
+	bool shared = o->mode == MEDIUM_SHAREABLE && media && !stat(o->path, &st);
+	int r;
+
+	if (o->diff && o->mode != MEDIUM_IMMUTABLE && o->mode != MEDIUM_MULTIATTACH)
+		return fail(err, -EINVAL, "%s: diff= goes with mode=immutable and mode=multiattach",
+			    o->path);
+	if (shared) {
+		*out = find_shared(media, &st);
+		if (*out)
+			return 0;
+	}
+	m = medium_make(media, o);
+	if (!m)
+		return fail(err, -ENOMEM, "%s: out of memory", o->path);
+	r = open_disk(m, err);
+	if (!r)
+		r = join_group(m, err);
+	if (r) {
+		vd_close(m->disk);
+		medium_free(m);
+		return r;
+	}
+	if (shared)
+		remember_shared(m, &st);
+	*out = m;
+	return 0;
+}
+
+int medium_of_disk(struct vd_disk *disk, struct medium **out)
+{
+	struct vd_image_info info;
+	struct medium *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return -ENOMEM;
+	m->references = 1;
+	m->disk = disk;
+	m->mode = vd_is_writable(disk) ? MEDIUM_NORMAL : MEDIUM_READONLY;
+	m->path = strdup(!vd_image_info(disk, 0, &info) && info.path ? info.path : "disk");
+	if (!m->path) {
+		free(m);
+		return -ENOMEM;
+	}
+	*out = m;
+	return 0;
+}
+
+struct medium *medium_ref(struct medium *m)
+{
+	__atomic_add_fetch(&m->references, 1, __ATOMIC_RELAXED);
+	return m;
+}
+
+static bool drop_reference(struct medium *m)
+{
+	struct media *media = m->media;
+
+	if (!media)
+		return !__atomic_sub_fetch(&m->references, 1, __ATOMIC_ACQ_REL);
+	/* Under the lock, so that nobody finds it on its way out. */
+	LOCK_SCOPE(&media->lock);
+	if (__atomic_sub_fetch(&m->references, 1, __ATOMIC_ACQ_REL))
+		return false;
+	for (struct medium **at = &media->first; *at; at = &(*at)->next)
+		if (*at == m) {
+			*at = m->next;
+			break;
+		}
+	return true;
+}
+
+int medium_unref(struct medium *m)
+{
+	int r;
+
+	if (!m || !drop_reference(m))
+		return 0;
+	r = vd_close(m->disk);
+	medium_free(m);
+	return r;
+}
+
+/* ------------------------------------------------------------------------------------- later */
+
+int medium_power_on(struct medium *m, struct vd_error *err)
+{
+	struct vd_image_info info;
+	struct vd_uuid id = {{0}};
+	int r;
+
+	if (m->mode != MEDIUM_IMMUTABLE)
+		return 0;
+	if (m->fresh) {
+		m->fresh = false;
+		return 0;
+	}
+	if (m->disk && !vd_image_info(m->disk, 0, &info))
+		id = info.uuid;
+	/* What it holds is thrown away: whether that could be made durable does not matter. */
+	vd_close(m->disk);
+	m->disk = NULL;
+	r = make_diff(m, &id, err);
+	if (!r)
+		r = open_diff(m, err);
+	if (!r)
+		r = join_group(m, err);
+	return r;
+}
+
+int medium_resize(struct medium *m, uint64_t size, struct vd_error *err)
+{
+	if (!m->disk)
+		return fail(err, -EIO, "%s: it is not open", m->path);
+	if (medium_is_readonly(m))
+		return fail(err, -EROFS, "%s: it is read-only", m->path);
+	return vd_resize(m->disk, size, err);
+}
+
+struct vd_disk *medium_disk(struct medium *m)
+{
+	return m->disk;
+}
+
+enum medium_mode medium_mode_of(const struct medium *m)
+{
+	return m->mode;
+}
+
+bool medium_is_readonly(const struct medium *m)
+{
+	return m->mode == MEDIUM_READONLY;
+}
+
+const char *medium_path(const struct medium *m)
+{
+	return m->path;
+}
+
+const char *medium_diff(const struct medium *m)
+{
+	return m->diff;
+}
+
+struct vd_group *medium_group(const struct medium *m)
+{
+	return m->group;
+}

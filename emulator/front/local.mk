@@ -1,0 +1,3 @@
+emulator_sources += \
+	%D%/in_process.c \
+	%D%/in_process.h

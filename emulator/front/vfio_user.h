@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vfio_user.h - a controller on a socket, for virtual machine monitors that speak vfio-user
+ * (protocol 0.0 as in QEMU's docs/interop/vfio-user.rst, server's side).
+ *
+ * One socket serves one controller to one client at a time. A new connection is the guest's
+ * power-on, a lost one its power-off: I/O is ended and made durable, the controller brought to its
+ * power-on state, and the socket listens again.
+ *
+ * Threads     All calls and callbacks in the controller's thread, before its loop runs, or posted.
+ */
+#ifndef VIMG_VFIO_USER_H
+#define VIMG_VFIO_USER_H
+
+#include "controllers/controller.h"
+#include "core/events.h"
+
+struct vfio_user;
+
+struct vfio_user_callbacks {
+	/* A client came; before its first message is read. It goes on when vfio_user_power_on() is
+	 * called, perhaps from within: an immutable disk is made afresh in the meantime. NULL: goes
+	 * on at once. */
+	void (*power_on)(void *opaque);
+	/* The client is gone and everything is quiesced and reset. May be NULL. */
+	void (*power_off)(void *opaque);
+	void *opaque;
+};
+
+/* Makes the socket: a path, mode 0600, which must not exist, or be a socket that nobody listens
+ * on. For the control thread, before the server locks itself in. */
+int vfio_user_bind(const char *path, int *fd, struct vd_error *err);
+
+/* Takes listen_fd over. */
+int vfio_user_new(struct controller *c, int listen_fd, const struct vfio_user_callbacks *callbacks,
+		  struct events *events, struct vfio_user **out, struct vd_error *err);
+/* status 0, or why not: then the client is dropped. */
+void vfio_user_power_on(struct vfio_user *v, int status);
+/* Drops the client as if it had left, and listens no more; done() when all is flushed. */
+void vfio_user_stop(struct vfio_user *v, void (*done)(void *opaque), void *opaque);
+void vfio_user_free(struct vfio_user *v);	/* after stop, or never started */
+
+/* Messages since it was made: for status and tests. */
+struct vfio_user_statistics {
+	uint64_t connections;
+	uint64_t posted, synchronous;	/* register accesses without and with an answer */
+	uint64_t messages_in, messages_out, interrupts;
+};
+void vfio_user_get_statistics(const struct vfio_user *v, struct vfio_user_statistics *out);
+
+#endif

@@ -1,0 +1,9 @@
+c_tests += %D%/loops-run-what-is-due
+%C%_loops_run_what_is_due_CPPFLAGS = $(emulator_test_cppflags)
+%C%_loops_run_what_is_due_LDADD = $(emulator_test_libs)
+c_tests += %D%/guest-memory-is-only-what-was-mapped
+%C%_guest_memory_is_only_what_was_mapped_CPPFLAGS = $(emulator_test_cppflags)
+%C%_guest_memory_is_only_what_was_mapped_LDADD = $(emulator_test_libs)
+c_tests += %D%/a-device-completes-each-request-once
+%C%_a_device_completes_each_request_once_CPPFLAGS = $(emulator_test_cppflags)
+%C%_a_device_completes_each_request_once_LDADD = $(emulator_test_libs)
