@@ -41,18 +41,20 @@ static void add_version(struct history *h, uint64_t sector, const uint8_t *bytes
 	memcpy(v->bytes, bytes + sector * SECTOR, length);
 }
 
-void history_init(struct history *h, struct vd_storage *record, const uint8_t *bytes,
-		  uint64_t size)
+void history_init(struct history *h, struct vd_storage *record, const struct model *m)
 {
+	uint64_t size = m->size;
+
 	memset(h, 0, sizeof(*h));
 	h->record = record;
 	h->size = size;
+	h->tear = model_tear(m);
 	atomic_init(&h->clock, 1);
 	pthread_mutex_init(&h->lock, NULL);
 	h->sector = calloc(div_up(size, SECTOR), sizeof(*h->sector));
 	CHECK(h->sector);
 	for (uint64_t s = 0; s < div_up(size, SECTOR); s++) {
-		add_version(h, s, bytes, 0);
+		add_version(h, s, m->bytes, 0);
 		h->sector[s].version[0].ended = 0;
 	}
 }
@@ -96,8 +98,9 @@ void history_flush_end(struct history *h, uint64_t begun)
 	h->flush[h->flushes++] = (struct flushed){ begun, storage_record_length(h->record) };
 }
 
+/* The bytes [from, to) of the sector that begins at `bytes`. */
 static bool may_hold(const struct past *p, uint64_t flushed, uint64_t upto, const uint8_t *bytes,
-		     size_t length)
+		     size_t from, size_t to)
 {
 	unsigned i = p->count;
 
@@ -105,7 +108,8 @@ static bool may_hold(const struct past *p, uint64_t flushed, uint64_t upto, cons
 		const struct version *v = &p->version[i];
 		bool durable = v->ended < flushed || i == 0;
 
-		if ((durable || v->begun < upto) && !memcmp(v->bytes, bytes, length))
+		if ((durable || v->begun < upto) &&
+		    !memcmp(v->bytes + from, bytes + from, to - from))
 			return true;
 		if (durable)
 			return false;
@@ -127,7 +131,8 @@ const char *history_wrong(struct history *h, uint64_t upto, const uint8_t *bytes
 		size_t length = min_u64(SECTOR, h->size - s * SECTOR);
 		int was = -1;
 
-		if (may_hold(p, flushed, upto, at, length))
+		if (may_hold(p, flushed, upto, at, 0, h->tear) &&
+		    may_hold(p, flushed, upto, at, h->tear, length))
 			continue;
 		for (unsigned i = 0; i < p->count; i++)
 			if (!memcmp(p->version[i].bytes, at, length))

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * history.h - what each sector of a disk may hold after a power cut: what the last completed flush
- * made durable, or the content of a write, zero or discard to it begun since.
+ * made durable, or the content of a write, zero or discard to it begun since. Where a format lays
+ * guest sectors across those of the file, which alone are written whole or not at all, that holds
+ * for each of the two parts of a guest sector.
  *
  * Beneath the disk is a storage that records (storage/record.c); "when" is a length of its log.
  * Threads may add to the history at the same time as long as no two of them touch one sector.
@@ -16,6 +18,7 @@
 struct history {
 	struct vd_storage *record;
 	uint64_t size;
+	unsigned tear;			/* a part ends so far in each sector; 0: they are whole */
 	struct past *sector;
 	atomic_uint_fast64_t clock;	/* orders ends of operations and beginnings of flushes */
 	pthread_mutex_t lock;		/* of the following */
@@ -23,9 +26,8 @@ struct history {
 	unsigned flushes;
 };
 
-/* `bytes`: what is there and durable at the beginning. */
-void history_init(struct history *h, struct vd_storage *record, const uint8_t *bytes,
-		  uint64_t size);
+/* What `m` says is there and durable; its leaf is on `record`. */
+void history_init(struct history *h, struct vd_storage *record, const struct model *m);
 void history_free(struct history *h);
 
 /* The range is about to change to what `bytes`, the whole disk, says. */

@@ -39,12 +39,25 @@ static void make_old(struct vd_storage *s)
 		CHECK_OK(storage_pwrite(s, free_entry, 4, 420 + 4 * i));
 }
 
+/* What VirtualBox called an undo image: a child of another type. */
+static void make_undo(struct vd_storage *s)
+{
+	uint8_t type[4], parent[16], nobody[16] = { 0 };
+
+	CHECK_OK(storage_pread(s, parent, sizeof(parent), 424));
+	put_le32(type, 3);
+	if (memcmp(parent, nobody, sizeof(nobody)))
+		CHECK_OK(storage_pwrite(s, type, sizeof(type), 76));
+}
+
 static const struct kind all_kinds[] = {
 	{ .name = "raw", .fixed = true, .align = 4096 },
 	{ .name = "vdi", .child = true, .align = 4096, .block = { 4096, 16384, 65536, 4096 } },
 	{ .name = "vdi", .fixed = true, .align = 4096, .block = { 4096, 16384, 65536, 4096 } },
 	{ .name = "vdi", .child = true, .align = 512, .block = { 4096, 8192, 32768, 4096 },
 	  .adapt = add_extra_data, .label = "vdi with extra data" },
+	{ .name = "vdi", .child = true, .align = 4096, .block = { 4096, 16384, 65536, 4096 },
+	  .adapt = make_undo, .label = "vdi undo" },
 	{ .name = "vdi", .child = true, .torn = true, .align = 1,
 	  .block = { 4096, 8192, 32768, 4096 }, .adapt = make_old, .label = "vdi 0.1" },
 	{ .name = "vhd", .child = true, .align = 512, .block = { 65536, 65536, 131072, 65536 } },
@@ -225,6 +238,14 @@ struct vd_storage *borrow(struct vd_storage *lower, bool writable)
 struct layer *model_leaf(struct model *m)
 {
 	return &m->layer[m->depth - 1];
+}
+
+unsigned model_tear(const struct model *m)
+{
+	const struct layer *leaf = &m->layer[m->depth - 1];
+
+	/* Of VDI 0.1: the blocks follow the table, that follows the header. */
+	return leaf->kind->torn ? -(420 + 4 * div_up(m->size, leaf->block)) % 512 : 0;
 }
 
 static void ok(const struct model *m, int r, const struct vd_error *err)

@@ -30,7 +30,7 @@ void rng_fill(struct rng *r, void *buf, size_t length);
 struct kind {
 	const char *name;	/* the format's */
 	bool fixed, child;	/* child: can have a parent */
-	bool torn;		/* guest sectors lie across those of the storage */
+	bool torn;		/* guest sectors lie across those of the file */
 	uint32_t align;		/* the most that a storage under it may want */
 	uint64_t block[4];	/* sizes to choose from */
 	void (*adapt)(struct vd_storage *s);	/* makes it of what was created, or NULL */
@@ -79,6 +79,10 @@ void model_push(struct model *m, const struct kind *kind, uint64_t block, uint64
 void model_free(struct model *m);
 
 struct layer *model_leaf(struct model *m);
+
+/* Where in each guest sector one of the file's ends; 0: they are the same sectors. A power cut may
+ * tear the guest's sector there. */
+unsigned model_tear(const struct model *m);
 
 /* A storage that goes to `lower`, but leaves it open when it is closed. */
 struct vd_storage *borrow(struct vd_storage *lower, bool writable);

@@ -97,7 +97,7 @@ static struct vd_storage *generation(struct run *t, struct vd_storage *start)
 	t->h.record = record;
 	open_(t);
 	CHECK_OK(vd_read(t->m.disk, t->m.bytes, t->m.size, 0, 0));
-	history_init(&t->h, record, t->m.bytes, t->m.size);
+	history_init(&t->h, record, &t->m);
 	for (unsigned i = 0; i < t->operations; i++)
 		step(t);
 	close_(t);
@@ -166,11 +166,11 @@ int main(int argc, char **argv)
 	unsigned n = kinds(&k);
 
 	for (unsigned i = 0; i < n; i++) {
-		/* Of what only differs in its header one is enough. */
-		unsigned p = k[i].adapt ? 2 : 0;
+		/* Of what only differs in its header one is enough; an odd layout wants two. */
+		unsigned p = k[i].torn ? 1 : k[i].adapt ? 2 : 0;
 		unsigned end = k[i].adapt ? 3 : k[i].child ? ARRAY_SIZE(plans) : 1;
 
-		for (; !k[i].torn && p < end; p++)
+		for (; p < end; p++)
 			run(&k[i], &plans[p], seed * 1000 + i * 10 + p);
 	}
 	return 0;

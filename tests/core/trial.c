@@ -150,18 +150,29 @@ static void note(struct trial *t, unsigned i, int status)
 		flushed(t);
 }
 
-static bool piece_may_be(const struct trial *t, uint64_t piece, uint64_t mask, const uint8_t *is)
+/* The bytes [from, to) of a piece, which begins at `is`. */
+static bool part_may_be(const struct trial *t, uint64_t piece, unsigned from, unsigned to,
+			uint64_t mask, const uint8_t *is)
 {
-	uint64_t at = piece * PIECE;
 	uint8_t want[PIECE];
 
 	for (unsigned op = 0; op <= t->ops; op++)
 		if (mask >> op & 1) {
-			content(t, op, at, PIECE, want);
-			if (!memcmp(want, is, PIECE))
+			content(t, op, piece * PIECE, PIECE, want);
+			if (!memcmp(want + from, is + from, to - from))
 				return true;
 		}
 	return false;
+}
+
+/* Where the file's sectors begin inside of pieces these may be torn. */
+static bool piece_may_be(const struct trial *t, uint64_t piece, uint64_t mask, const uint8_t *is)
+{
+	uint64_t in_sector = piece * PIECE % 512, tear = model_tear(&t->m);
+	unsigned first = tear > in_sector ? (unsigned)min_u64(tear - in_sector, PIECE) : 0;
+
+	return part_may_be(t, piece, 0, first, mask, is) &&
+	       part_may_be(t, piece, first, PIECE, mask, is);
 }
 
 static void compare(const struct trial *t, const uint64_t *mask, const uint8_t *bytes,
@@ -270,8 +281,6 @@ void trial_end(struct trial *t, unsigned cuts, const char *what)
 	uint64_t length = storage_record_length(t->record);
 	struct vd_storage *s;
 
-	if (model_leaf(&t->m)->kind->torn)
-		cuts = 1; /* the one that keeps all */
 	for (unsigned i = 0; i < cuts; i++) {
 		CHECK_OK(storage_record_cut(t->record, length, i, &s));
 		verify(t, s, what);
