@@ -5,8 +5,8 @@ pkgconfig_DATA += %D%/vdisk.pc
 
 noinst_LTLIBRARIES += %D%/libvdisk-int.la
 %C%_libvdisk_int_la_SOURCES = $(libvdisk_sources) %D%/vdisk.h
-%C%_libvdisk_int_la_CPPFLAGS = $(common_inc) $(vdisk_inc) $(UUID_CFLAGS)
-%C%_libvdisk_int_la_LIBADD = $(UUID_LIBS) $(PTHREAD_LIBS)
+%C%_libvdisk_int_la_CPPFLAGS = $(common_inc) $(vdisk_inc) $(UUID_CFLAGS) $(URING_CFLAGS)
+%C%_libvdisk_int_la_LIBADD = $(UUID_LIBS) $(URING_LIBS) $(PTHREAD_LIBS)
 
 lib_LTLIBRARIES += %D%/libvdisk.la
 %C%_libvdisk_la_SOURCES =

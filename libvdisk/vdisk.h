@@ -116,8 +116,9 @@ VD_PUBLIC int vd_open(const char *path, unsigned flags, const struct vd_open_opt
 		      struct vd_disk **out, struct vd_error *err);
 
 /*
- * Flushes, tidies the image up and closes it. Returns the status of the last flush; the disk is
- * gone in any case. NULL is allowed.
+ * Flushes, tidies the image up and closes it. Requests of a queue that run complete first; none may
+ * wait in a bandwidth group. Returns the status of the last flush; the disk is gone in any case.
+ * NULL is allowed.
  */
 VD_PUBLIC int vd_close(struct vd_disk *disk);
 
@@ -283,6 +284,11 @@ VD_PUBLIC int vd_check(struct vd_disk *disk, unsigned level, unsigned flags, vd_
  * the request was submitted to, in any order; overlapping requests are unordered. One queue may
  * carry requests for many disks, and one disk requests from many queues.
  * Any thread may submit, cancel and reap; a queue used from one thread needs no other care.
+ *
+ * What needs no waiting is done when submitting returns. Requests for files run in io_uring where
+ * that is allowed, else in threads; with io_uring, system calls of the submitting thread may end
+ * with EINTR though no signal came (epoll_wait does). A child made by fork() must not use a queue
+ * of its parent.
  */
 struct vd_queue;
 

@@ -17,12 +17,14 @@ static void init_locks(struct vd_disk *d)
 {
 	pthread_condattr_t monotonic;
 
+	gate_init(&d->gate);
 	rangelocks_init(&d->ranges);
 	pthread_mutex_init(&d->flush_lock, NULL);
 	pthread_mutex_init(&d->grow_lock, NULL);
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_mutex_init(&d->bg_lock, NULL);
 	pthread_mutex_init(&d->engine_lock, NULL);
+	pthread_mutex_init(&d->ops_lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&d->bg_wake, &monotonic);
@@ -36,12 +38,14 @@ static void disk_free(struct vd_disk *d)
 	free(d->image);
 	meta_free(&d->meta);
 	chainmap_free(&d->map);
+	gate_free(&d->gate);
 	rangelocks_free(&d->ranges);
 	pthread_mutex_destroy(&d->flush_lock);
 	pthread_mutex_destroy(&d->grow_lock);
 	pthread_mutex_destroy(&d->lock);
 	pthread_mutex_destroy(&d->bg_lock);
 	pthread_mutex_destroy(&d->engine_lock);
+	pthread_mutex_destroy(&d->ops_lock);
 	pthread_cond_destroy(&d->bg_wake);
 	free(d);
 }
@@ -143,6 +147,10 @@ int vd_close(struct vd_disk *d)
 
 	if (!d)
 		return 0;
+	/* What is in a ring and not reaped completes first: it is about this disk. */
+	gate_shut(&d->gate);
+	disk_drain(d);
+	gate_open(&d->gate);
 	engine_free(d->engine);
 	vd_group_unref(d->group);
 	disk_stop_background(d);

@@ -114,6 +114,26 @@ int disk_flush(struct vd_disk *d)
 	return r;
 }
 
+bool disk_is_flushed(struct vd_disk *d)
+{
+	struct vd_image *img = disk_leaf(d);
+	bool clean;
+
+	if (!d->writable)
+		return true;
+	/* Who flushes now may be about what this one should cover. */
+	if (pthread_mutex_trylock(&d->flush_lock))
+		return false;
+	pthread_mutex_lock(&d->lock);
+	clean = !meta_is_dirty(&d->meta);
+	pthread_mutex_unlock(&d->lock);
+	for (unsigned i = 0; i < img->files; i++)
+		clean = clean && !__atomic_load_n(&img->file[i].data_dirty, __ATOMIC_ACQUIRE);
+	clean = clean && !get_failed(d) && !__atomic_load_n(&d->background_error, __ATOMIC_ACQUIRE);
+	pthread_mutex_unlock(&d->flush_lock);
+	return clean;
+}
+
 int vd_flush(struct vd_disk *d)
 {
 	int earlier, r;

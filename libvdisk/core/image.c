@@ -94,7 +94,7 @@ int image_open(struct vd_storage *storage, const char *path, const struct vd_for
 	f = &img->file[0];
 	f->image = img;
 	f->storage = storage;
-	pthread_rwlock_init(&f->rmw, NULL);
+	gate_init(&f->rmw);
 	img->files = 1;
 	img->format = format;
 	img->writable = storage->writable;
@@ -124,7 +124,7 @@ void image_close(struct vd_image *img)
 		img->format->close(img);
 	for (unsigned i = 0; i < img->files; i++) {
 		storage_close(img->file[i].storage);
-		pthread_rwlock_destroy(&img->file[i].rmw);
+		gate_free(&img->file[i].rmw);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(img->parent_names); i++)
 		free(img->parent_names[i]);

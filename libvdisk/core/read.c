@@ -48,20 +48,13 @@ static int read_runs(struct vd_disk *d, struct cursor *c, const struct run *runs
 	return 0;
 }
 
-int vd_readv(struct vd_disk *d, const struct iovec *iov, int iovcnt, uint64_t offset,
-	     unsigned flags)
+static int read_range(struct vd_disk *d, struct cursor *c, uint64_t offset, uint64_t left)
 {
-	struct cursor c = { iov, iovcnt, 0 };
-	uint64_t left = iov_bytes(iov, iovcnt);
-
-	(void)flags;
-	if (!range_in(offset, left, d->size))
-		return -EINVAL;
 	while (left) {
 		struct run runs[RUNS];
 		uint64_t covered;
 		int n = lookup(d, offset, left, runs, RUNS, &covered);
-		int r = n < 0 ? n : read_runs(d, &c, runs, (unsigned)n);
+		int r = n < 0 ? n : read_runs(d, c, runs, (unsigned)n);
 
 		if (r)
 			return r;
@@ -69,6 +62,21 @@ int vd_readv(struct vd_disk *d, const struct iovec *iov, int iovcnt, uint64_t of
 		left -= covered;
 	}
 	return 0;
+}
+
+int vd_readv(struct vd_disk *d, const struct iovec *iov, int iovcnt, uint64_t offset,
+	     unsigned flags)
+{
+	struct cursor c = { iov, iovcnt, 0 };
+	uint64_t left = iov_bytes(iov, iovcnt);
+	int r = -EINVAL;
+
+	(void)flags;
+	gate_enter(&d->gate);
+	if (range_in(offset, left, d->size))
+		r = read_range(d, &c, offset, left);
+	gate_leave(&d->gate);
+	return r;
 }
 
 int vd_read(struct vd_disk *d, void *buf, uint64_t length, uint64_t offset, unsigned flags)
@@ -126,7 +134,7 @@ static bool goes_on(const struct vd_extent *a, const struct vd_extent *b)
 		(a->level == b->level && a->file_offset + a->length == b->file_offset));
 }
 
-int vd_map(struct vd_disk *d, uint64_t offset, uint64_t length, struct vd_extent *out)
+static int map_range(struct vd_disk *d, uint64_t offset, uint64_t length, struct vd_extent *out)
 {
 	int r;
 
@@ -141,5 +149,15 @@ int vd_map(struct vd_disk *d, uint64_t offset, uint64_t length, struct vd_extent
 			return 0; /* what there is, is right; the next call meets the error */
 		out->length += more.length;
 	}
+	return r;
+}
+
+int vd_map(struct vd_disk *d, uint64_t offset, uint64_t length, struct vd_extent *out)
+{
+	int r;
+
+	gate_enter(&d->gate);
+	r = map_range(d, offset, length, out);
+	gate_leave(&d->gate);
 	return r;
 }

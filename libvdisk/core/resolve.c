@@ -85,9 +85,11 @@ static int runs_add(struct runs *a, const struct run *run)
 
 /*
  * Resolves a whole bucket. The lock is dropped while tables are loaded; what a writer moved
- * meanwhile makes the result wrong, so that it starts again. -EAGAIN: that happened too often.
+ * meanwhile makes the result wrong, so that it starts again. -EAGAIN: that happened too often, or a
+ * table would have to be loaded and may not be.
  */
-static int resolve_bucket(struct vd_disk *d, uint64_t start, uint64_t end, struct runs *a)
+static int resolve_bucket(struct vd_disk *d, uint64_t start, uint64_t end, bool may_wait,
+			  struct runs *a)
 {
 	uint64_t patches = d->patches;
 	unsigned again = 0;
@@ -96,6 +98,10 @@ static int resolve_bucket(struct vd_disk *d, uint64_t start, uint64_t end, struc
 		struct run run;
 		int r = resolve(d, at, end - at, &run);
 
+		if (r == -EAGAIN && !may_wait) {
+			d->meta.need.file = NULL;
+			return r;
+		}
 		if (r == -EAGAIN) {
 			r = disk_wait(d);
 			if (r)
@@ -118,17 +124,31 @@ static int resolve_bucket(struct vd_disk *d, uint64_t start, uint64_t end, struc
 	return 0;
 }
 
-static int fill_bucket(struct vd_disk *d, uint64_t offset)
+static int fill_bucket(struct vd_disk *d, uint64_t offset, bool may_wait)
 {
 	uint64_t start = offset & ~(BUCKET_SIZE - 1);
 	uint64_t end = min_u64(d->size, start + BUCKET_SIZE);
 	struct runs a = { 0 };
-	int r = resolve_bucket(d, start, end, &a);
+	int r = resolve_bucket(d, start, end, may_wait, &a);
 
 	if (!r)
 		r = chainmap_put(&d->map, start, a.run, a.count);
 	free(a.run);
 	return r;
+}
+
+unsigned lookup_in_memory(struct vd_disk *d, uint64_t offset, uint64_t length, struct run *runs,
+			  unsigned max, uint64_t *covered)
+{
+	unsigned n;
+
+	LOCK_SCOPE(&d->lock);
+	n = chainmap_get(&d->map, offset, length, runs, max);
+	if (!n && !fill_bucket(d, offset, false))
+		n = chainmap_get(&d->map, offset, length, runs, max);
+	if (n)
+		*covered = runs[n - 1].start + runs[n - 1].length - offset;
+	return n;
 }
 
 int lookup(struct vd_disk *d, uint64_t offset, uint64_t length, struct run *runs, unsigned max,
@@ -141,7 +161,7 @@ int lookup(struct vd_disk *d, uint64_t offset, uint64_t length, struct run *runs
 	n = chainmap_get(&d->map, offset, length, runs, max);
 	if (!n) {
 		/* An error may be about another part of the bucket: what counts is here. */
-		fill_bucket(d, offset);
+		fill_bucket(d, offset, true);
 		n = chainmap_get(&d->map, offset, length, runs, max);
 	}
 	if (!n) {

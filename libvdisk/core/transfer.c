@@ -46,7 +46,7 @@ uint64_t cursor_take(struct cursor *c, uint64_t length, struct iovec *out, int m
 	return got;
 }
 
-static bool aligned(const struct vd_file *f, const struct iovec *iov, int n, uint64_t offset)
+bool file_aligned(const struct vd_file *f, const struct iovec *iov, int n, uint64_t offset)
 {
 	uint64_t all = offset;
 
@@ -55,6 +55,20 @@ static bool aligned(const struct vd_file *f, const struct iovec *iov, int n, uin
 	for (int i = 0; i < n; i++)
 		all |= (uintptr_t)iov[i].iov_base | iov[i].iov_len;
 	return is_aligned(all, f->storage->align);
+}
+
+void cursor_skip(struct cursor *c, uint64_t n)
+{
+	struct iovec v;
+	int pieces;
+
+	while (n) {
+		uint64_t got = cursor_take(c, n, &v, 1, &pieces);
+
+		if (!got)
+			break;
+		n -= got;
+	}
 }
 
 /* For `length` bytes and what alignment adds at both ends; at most BOUNCE. */
@@ -104,7 +118,7 @@ int file_preadv(struct vd_file *f, const struct iovec *iov, int n, uint64_t offs
 	CLEANUP_FREE char *buf = NULL;
 	uint32_t align = f->storage->align;
 
-	if (aligned(f, iov, n, offset))
+	if (file_aligned(f, iov, n, offset))
 		return storage_preadv(f->storage, iov, n, offset);
 	buf = bounce_new(f, left);
 	if (!buf)
@@ -161,21 +175,31 @@ static int pwritev_bounced(struct vd_file *f, const struct iovec *iov, int n, ui
 	return r;
 }
 
+/* Until gate_open(). */
+static void be_alone(struct vd_file *f)
+{
+	gate_shut(&f->rmw);
+	/* A request in a ring leaves when its queue is reaped, which may be up to this thread. */
+	if (f->image && f->image->disk)
+		disk_drain(f->image->disk);
+	gate_await(&f->rmw);
+}
+
 int file_pwritev(struct vd_file *f, const struct iovec *iov, int n, uint64_t offset)
 {
-	bool whole = aligned(f, iov, n, offset);
+	bool whole = file_aligned(f, iov, n, offset);
 	int r;
 
 	if (f->storage->align <= 1) {
 		r = storage_pwritev(f->storage, iov, n, offset);
 	} else if (whole) {
-		pthread_rwlock_rdlock(&f->rmw);
+		gate_enter(&f->rmw);
 		r = storage_pwritev(f->storage, iov, n, offset);
-		pthread_rwlock_unlock(&f->rmw);
+		gate_leave(&f->rmw);
 	} else {
-		pthread_rwlock_wrlock(&f->rmw);
+		be_alone(f);
 		r = pwritev_bounced(f, iov, n, offset);
-		pthread_rwlock_unlock(&f->rmw);
+		gate_open(&f->rmw);
 	}
 	/* Also after an error: part of it may have been written. */
 	__atomic_store_n(&f->data_dirty, true, __ATOMIC_RELEASE);
@@ -214,9 +238,9 @@ int file_zero(struct vd_file *f, uint64_t offset, uint64_t length, bool unmap)
 	if (!r && tail)
 		r = write_zeros(f, offset + length - tail, tail);
 	if (!r && length > head + tail) {
-		pthread_rwlock_rdlock(&f->rmw);
+		gate_enter(&f->rmw);
 		r = storage_zero(f->storage, offset + head, length - head - tail, unmap);
-		pthread_rwlock_unlock(&f->rmw);
+		gate_leave(&f->rmw);
 	}
 	__atomic_store_n(&f->data_dirty, true, __ATOMIC_RELEASE);
 	return r;

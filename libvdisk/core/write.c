@@ -279,12 +279,8 @@ static int64_t write_runs(struct vd_disk *d, const struct source *s, const struc
 	return (int64_t)done;
 }
 
-int vd_writev(struct vd_disk *d, const struct iovec *iov, int iovcnt, uint64_t offset,
-	      unsigned flags)
+static int write_range(struct vd_disk *d, const struct source *s, uint64_t offset, uint64_t left)
 {
-	struct cursor c = { iov, iovcnt, 0 };
-	struct source s = { &c, false };
-	uint64_t left = iov_bytes(iov, iovcnt);
 	int r;
 
 	if (!range_in(offset, left, d->size))
@@ -296,14 +292,27 @@ int vd_writev(struct vd_disk *d, const struct iovec *iov, int iovcnt, uint64_t o
 		struct run runs[RUNS];
 		uint64_t covered;
 		int n = lookup(d, offset, left, runs, RUNS, &covered);
-		int64_t done = n < 0 ? n : write_runs(d, &s, runs, (unsigned)n);
+		int64_t done = n < 0 ? n : write_runs(d, s, runs, (unsigned)n);
 
 		if (done < 0)
 			return (int)done;
 		offset += (uint64_t)done;
 		left -= (uint64_t)done;
 	}
-	return finish(d, flags);
+	return 0;
+}
+
+int vd_writev(struct vd_disk *d, const struct iovec *iov, int iovcnt, uint64_t offset,
+	      unsigned flags)
+{
+	struct cursor c = { iov, iovcnt, 0 };
+	struct source s = { &c, false };
+	int r;
+
+	gate_enter(&d->gate);
+	r = write_range(d, &s, offset, iov_bytes(iov, iovcnt));
+	gate_leave(&d->gate);
+	return r ? r : finish(d, flags);
 }
 
 int vd_write(struct vd_disk *d, const void *buf, uint64_t length, uint64_t offset, unsigned flags)
@@ -313,9 +322,8 @@ int vd_write(struct vd_disk *d, const void *buf, uint64_t length, uint64_t offse
 	return vd_writev(d, &v, 1, offset, flags);
 }
 
-int vd_write_zeroes(struct vd_disk *d, uint64_t offset, uint64_t length, unsigned flags)
+static int zero_range(struct vd_disk *d, const struct source *s, uint64_t offset, uint64_t length)
 {
-	struct source s = { NULL, (flags & VD_MAY_UNMAP) && !disk_leaf(d)->keeps_space };
 	int r;
 
 	if (!range_in(offset, length, d->size))
@@ -337,18 +345,29 @@ int vd_write_zeroes(struct vd_disk *d, uint64_t offset, uint64_t length, unsigne
 			return -EIO;
 		done = (int64_t)run.length;
 		if (run.kind == RUN_DATA && run.in_place) {
-			r = put(d, &s, &d->image[0]->file[run.file], run.offset, run.length);
+			r = put(d, s, &d->image[0]->file[run.file], run.offset, run.length);
 		} else if (run.kind != RUN_ZERO) {
 			r = keep_bounded(d);
 			if (!r)
-				done = put_in_block(d, &s, offset, run.length);
+				done = put_in_block(d, s, offset, run.length);
 		}
 		if (r || done < 0)
 			return r ? r : (int)done;
 		offset += (uint64_t)done;
 		length -= (uint64_t)done;
 	}
-	return finish(d, flags);
+	return 0;
+}
+
+int vd_write_zeroes(struct vd_disk *d, uint64_t offset, uint64_t length, unsigned flags)
+{
+	struct source s = { NULL, (flags & VD_MAY_UNMAP) && !disk_leaf(d)->keeps_space };
+	int r;
+
+	gate_enter(&d->gate);
+	r = zero_range(d, &s, offset, length);
+	gate_leave(&d->gate);
+	return r ? r : finish(d, flags);
 }
 
 int vd_discard(struct vd_disk *d, uint64_t offset, uint64_t length, unsigned flags)

@@ -27,6 +27,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/gate.h"
 #include "storage/storage.h"
 #include "vdisk.h"
 
@@ -41,8 +42,8 @@ struct vd_file {
 	unsigned index;		/* in image->file */
 	unsigned id;		/* in the disk: key of the metadata cache */
 	bool data_dirty;	/* written since the last sync; atomic */
-	pthread_rwlock_t rmw;	/* aligned writes share it; reading, modifying and writing back a
-				   piece of the storage's alignment wants it alone */
+	struct gate rmw;	/* aligned writes go through; reading, modifying and writing back a
+				   piece of the storage's alignment wants to be alone */
 };
 
 #define VD_IMAGE_FILES 1	/* enough for the formats that there are */

@@ -28,10 +28,16 @@ bool engine_withdraw(struct engine *e, struct vd_request *rq);
 
 /* io/queue.c: called by the engine, in its thread, once for each request that it took. */
 void queue_complete(struct vd_request *rq, int status);
+/* The same from where the queue's lock is held. */
+void queue_complete_locked(struct vd_request *rq, int status);
+/* With the queue's lock: the ring did not manage, the engine shall. */
+void queue_again_locked(struct vd_request *rq);
+/* By a group: the request's turn has come. */
+void queue_start(struct vd_request *rq);
 
 /* What is kept in a request's private_ fields. HOLDER: the engine or group in whose list it waits;
- * ENGINE: where it is to go from a group. */
-enum { RQ_QUEUE, RQ_NEXT, RQ_PREVIOUS, RQ_HOLDER, RQ_ENGINE };
+ * OP: what stands for it in the queue's ring. */
+enum { RQ_QUEUE, RQ_NEXT, RQ_PREVIOUS, RQ_HOLDER, RQ_OP };
 
 /* Whoever holds it changes this under its lock, others may ask meanwhile whether it is they. */
 static inline void rq_set_holder(struct vd_request *rq, void *holder)

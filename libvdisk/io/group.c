@@ -28,7 +28,7 @@
 #define COST_MAX (INT64_MAX / 4)
 
 struct vd_group {
-	pthread_mutex_t lock;		/* after a queue's, before an engine's */
+	pthread_mutex_t lock;		/* after a queue's */
 	pthread_cond_t wake;
 	unsigned refs;			/* the program's, and one a disk */
 	uint64_t rate;			/* bytes a second; 0: no limit */
@@ -119,10 +119,9 @@ static void charge(struct vd_group *g, const struct vd_request *rq, int64_t now)
 
 /* ------------------------------------------------------------------------------------- the line */
 
-static void line_add(struct vd_group *g, struct vd_request *rq, struct engine *e)
+static void line_add(struct vd_group *g, struct vd_request *rq)
 {
 	rq_set_holder(rq, g);
-	rq->private_[RQ_ENGINE] = e;
 	rq->private_[RQ_NEXT] = NULL;
 	rq->private_[RQ_PREVIOUS] = g->last;
 	if (g->last)
@@ -167,20 +166,15 @@ bool group_holds(struct vd_group *g, const struct vd_disk *d)
 
 /* ----------------------------------------------------------------------------------- the thread */
 
-/* Lets the first one go. The group's lock is dropped where the engine will not have it. */
+/* Lets the first one go. The group's lock is dropped meanwhile. */
 static void let_go(struct vd_group *g, int64_t now)
 {
 	struct vd_request *rq = g->first;
-	int r;
 
 	line_remove(g, rq);
 	charge(g, rq, now);
-	/* Under the lock, so that who cancels finds it in one place or in the other. */
-	r = engine_submit(rq->private_[RQ_ENGINE], rq);
-	if (!r)
-		return;
 	pthread_mutex_unlock(&g->lock);
-	queue_complete(rq, r);
+	queue_start(rq);
 	pthread_mutex_lock(&g->lock);
 }
 
@@ -211,30 +205,30 @@ static void *gatekeeper(void *opaque)
 }
 
 /* Into the line, which somebody must attend to. */
-static int wait_in_line(struct vd_group *g, struct engine *e, struct vd_request *rq)
+static int wait_in_line(struct vd_group *g, struct vd_request *rq)
 {
 	if (!g->running && engine_thread(&g->thread, gatekeeper, g))
 		return -EAGAIN;
 	g->running = true;
-	line_add(g, rq, e);
+	line_add(g, rq);
 	/* Later ones go after it, and need nobody to be woken. */
 	if (g->first == rq)
 		pthread_cond_signal(&g->wake);
 	return 0;
 }
 
-int group_submit(struct vd_group *g, struct engine *e, struct vd_request *rq)
+int group_admit(struct vd_group *g, struct vd_request *rq)
 {
 	int64_t now;
 
 	if (rq->op != VD_OP_READ && rq->op != VD_OP_WRITE)
-		return engine_submit(e, rq);
+		return 1;
 	now = now_ns();
 	LOCK_SCOPE(&g->lock);
 	if (g->first || !may_go(g, now))
-		return wait_in_line(g, e, rq);
+		return wait_in_line(g, rq);
 	charge(g, rq, now);
-	return engine_submit(e, rq);
+	return 1;
 }
 
 /* -------------------------------------------------------------------------------------- in public */
@@ -273,7 +267,7 @@ int vd_set_group(struct vd_disk *d, struct vd_group *g)
 		vd_group_unref(g);
 		return -EBUSY;
 	}
-	d->group = g;
+	__atomic_store_n(&d->group, g, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&d->engine_lock);
 	vd_group_unref(before);
 	return 0;

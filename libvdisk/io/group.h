@@ -2,7 +2,7 @@
 /*
  * group.h - the gate of a bandwidth group, in front of the engine.
  *
- *   vd_queue_submit --> group_submit --------------------------------> engine_submit
+ *   vd_queue_submit --> group_admit ----------------------------------> ring, engine
  *                            |  the group owes time                         ^
  *                            v                                              |
  *                       waiting, first come first served --- thread --------+
@@ -14,9 +14,9 @@
 
 #include "io/engine.h"
 
-/* As engine_submit(), which is called now or later, in a thread of the group. The caller keeps the
- * disk from leaving the group meanwhile. */
-int group_submit(struct vd_group *g, struct engine *e, struct vd_request *rq);
+/* 1: the request may start now. 0: it waits, and the group calls queue_start() in a thread of its
+ * own when its turn has come. Or -errno. The caller keeps the disk from leaving meanwhile. */
+int group_admit(struct vd_group *g, struct vd_request *rq);
 /* Takes a request back that still waits here. */
 bool group_withdraw(struct vd_group *g, struct vd_request *rq);
 /* Whether requests of the disk wait here. */

@@ -29,7 +29,7 @@ struct file {
 	unsigned locks;			/* lock.c's */
 	_Atomic uint64_t size;
 	/* The file system was asked and cannot. */
-	atomic_bool no_punch, no_zero, no_seek;
+	atomic_bool no_punch, no_zero, no_seek, no_nowait;
 };
 
 static const struct vd_storage_ops file_ops;
@@ -72,6 +72,23 @@ static int file_preadv(struct vd_storage *s, const struct iovec *iov, int n, uin
 		now = rest;
 	}
 	return 0;
+}
+
+/* What is in the page cache. */
+static int64_t file_preadv_now(struct vd_storage *s, const struct iovec *iov, int n,
+			       uint64_t offset)
+{
+	struct file *f = file_of(s);
+	ssize_t r;
+
+	if (f->no_nowait)
+		return -EAGAIN;
+	r = preadv2(f->fd, iov, n, offset, RWF_NOWAIT);
+	if (r > 0)
+		return r;
+	if (r < 0 && (errno == EOPNOTSUPP || errno == ENOSYS))
+		f->no_nowait = true;
+	return -EAGAIN;
 }
 
 static int file_pwritev(struct vd_storage *s, const struct iovec *iov, int n, uint64_t offset)
@@ -319,6 +336,7 @@ static void file_close(struct vd_storage *s)
 static const struct vd_storage_ops file_ops = {
 	.name = "file",
 	.preadv = file_preadv,
+	.preadv_now = file_preadv_now,
 	.pwritev = file_pwritev,
 	.sync = file_sync,
 	.truncate = file_truncate,

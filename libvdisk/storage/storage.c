@@ -131,6 +131,21 @@ int storage_preadv(struct vd_storage *s, const struct iovec *iov, int n, uint64_
 	return move(s, s->ops->preadv, iov, n, offset, end);
 }
 
+int64_t storage_preadv_now(struct vd_storage *s, const struct iovec *iov, int n, uint64_t offset)
+{
+	uint64_t end, size;
+	int err = check_iov(s, iov, n, offset, &end);
+
+	if (err < 0)
+		return err;
+	err = s->ops->size(s, &size);
+	if (err < 0)
+		return err;
+	if (end > size)
+		return -EINVAL;
+	return s->ops->preadv_now ? s->ops->preadv_now(s, iov, n, offset) : -EAGAIN;
+}
+
 int storage_pwritev(struct vd_storage *s, const struct iovec *iov, int n, uint64_t offset)
 {
 	uint64_t end;

@@ -34,6 +34,10 @@ struct vd_storage;
 struct vd_storage_ops {
 	const char *name;
 	int (*preadv)(struct vd_storage *s, const struct iovec *iov, int n, uint64_t offset);
+	/* As preadv, but gives up rather than wait: how many bytes it read, at least one, or
+	 * -EAGAIN. NULL: it always might wait. */
+	int64_t (*preadv_now)(struct vd_storage *s, const struct iovec *iov, int n,
+			      uint64_t offset);
 	int (*pwritev)(struct vd_storage *s, const struct iovec *iov, int n, uint64_t offset);
 	int (*sync)(struct vd_storage *s);
 	int (*truncate)(struct vd_storage *s, uint64_t size);
@@ -64,6 +68,8 @@ int storage_pread(struct vd_storage *s, void *buf, uint64_t length, uint64_t off
 int storage_pwrite(struct vd_storage *s, const void *buf, uint64_t length, uint64_t offset);
 int storage_preadv(struct vd_storage *s, const struct iovec *iov, int n, uint64_t offset);
 int storage_pwritev(struct vd_storage *s, const struct iovec *iov, int n, uint64_t offset);
+/* How many bytes, or an error: then preadv knows better. At most IOV_MAX pieces. */
+int64_t storage_preadv_now(struct vd_storage *s, const struct iovec *iov, int n, uint64_t offset);
 int storage_sync(struct vd_storage *s);
 int storage_truncate(struct vd_storage *s, uint64_t size);
 /* Zeros by the best means there is: punch (unmap) or zero, else written. Inside the size. */

@@ -1,7 +1,7 @@
 # Chains in memory and what they should hold, for the tests of this folder.
 check_LTLIBRARIES += %D%/libmodel.la
 %C%_libmodel_la_SOURCES = %D%/model.c %D%/model.h %D%/history.c %D%/history.h \
-	%D%/trial.c %D%/trial.h %D%/queue-test.h
+	%D%/trial.c %D%/trial.h %D%/queue-test.h %D%/file-disk.h
 
 c_tests += %D%/random-operations-agree-with-a-model
 %C%_random_operations_agree_with_a_model_LDADD = %D%/libmodel.la $(unit_libs)
@@ -47,3 +47,11 @@ c_tests += %D%/a-group-limits-its-disks-together
 %C%_a_group_limits_its_disks_together_LDADD = %D%/libmodel.la $(unit_libs)
 c_tests += %D%/a-paced-request-is-cancelled-at-once
 %C%_a_paced_request_is_cancelled_at_once_LDADD = %D%/libmodel.la $(unit_libs)
+c_tests += %D%/queue-ways-agree-on-files
+%C%_queue_ways_agree_on_files_LDADD = %D%/libmodel.la $(unit_libs)
+c_tests += %D%/queue-threads-come-and-go
+%C%_queue_threads_come_and_go_LDADD = %D%/libmodel.la $(unit_libs)
+c_tests += %D%/queue-reads-what-is-cached-at-once
+%C%_queue_reads_what_is_cached_at_once_LDADD = %D%/libmodel.la $(unit_libs)
+c_tests += %D%/queue-works-where-io_uring-is-refused
+%C%_queue_works_where_io_uring_is_refused_LDADD = %D%/libmodel.la $(unit_libs)
