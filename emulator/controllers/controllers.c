@@ -2,6 +2,9 @@
 /* controllers.c - the controllers there are. A new one is two lines here. */
 #include "controllers/controller.h"
 
+extern const struct controller_type controller_nvme;
+
 const struct controller_type *const controller_types[] = {
+	&controller_nvme,
 	NULL
 };

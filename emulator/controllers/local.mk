@@ -1,4 +1,15 @@
 emulator_sources += \
 	%D%/controller.c \
 	%D%/controller.h \
-	%D%/controllers.c
+	%D%/controllers.c \
+	%D%/nvme-admin.c \
+	%D%/nvme-data.c \
+	%D%/nvme-features.c \
+	%D%/nvme-identify.c \
+	%D%/nvme-io.c \
+	%D%/nvme-log.c \
+	%D%/nvme-queue.c \
+	%D%/nvme-spec.h \
+	%D%/nvme-state.c \
+	%D%/nvme.c \
+	%D%/nvme.h

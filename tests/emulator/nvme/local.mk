@@ -1,1 +1,13 @@
-# Tests of this layer; see ../local.mk.
+# Tests of the NVMe controller through the in-process front end; see ../local.mk. lib-nvme is a small
+# driver for them.
+check_LTLIBRARIES += %D%/lib-nvme.la
+%C%_lib_nvme_la_SOURCES = %D%/lib-nvme.c %D%/lib-nvme.h
+%C%_lib_nvme_la_CPPFLAGS = $(emulator_test_cppflags)
+nvme_test_libs = %D%/lib-nvme.la $(emulator_test_libs)
+
+c_tests += %D%/registers-and-enabling
+%C%_registers_and_enabling_CPPFLAGS = $(emulator_test_cppflags)
+%C%_registers_and_enabling_LDADD = $(nvme_test_libs)
+c_tests += %D%/reads-and-writes-follow-prps
+%C%_reads_and_writes_follow_prps_CPPFLAGS = $(emulator_test_cppflags)
+%C%_reads_and_writes_follow_prps_LDADD = $(nvme_test_libs)

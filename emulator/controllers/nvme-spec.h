@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * nvme-spec.h - numbers of the NVM Express specification, revision 1.4, under its own names. Only
+ * those that this controller uses; offsets inside of data structures stand where they are filled.
+ */
+#ifndef VIMG_NVME_SPEC_H
+#define VIMG_NVME_SPEC_H
+
+/* Registers (3.1). */
+enum {
+	NVME_REG_CAP = 0x00,		/* 64 bits */
+	NVME_REG_VS = 0x08,
+	NVME_REG_INTMS = 0x0c,
+	NVME_REG_INTMC = 0x10,
+	NVME_REG_CC = 0x14,
+	NVME_REG_CSTS = 0x1c,
+	NVME_REG_NSSR = 0x20,
+	NVME_REG_AQA = 0x24,
+	NVME_REG_ASQ = 0x28,		/* 64 bits */
+	NVME_REG_ACQ = 0x30,		/* 64 bits */
+	NVME_DOORBELLS = 0x1000,
+};
+
+#define NVME_VERSION 0x00010400u
+#define NVME_SUBSYSTEM_RESET 0x4e564d65u	/* "NVMe", written to NSSR */
+
+enum {
+	NVME_CC_EN = 1u << 0,
+	NVME_CC_SHN = 3u << 14,
+	NVME_CC_SHN_ABRUPT = 2u << 14,
+	NVME_CC_WRITABLE = 0x00fffff1,
+
+	NVME_CSTS_RDY = 1u << 0,
+	NVME_CSTS_CFS = 1u << 1,
+	NVME_CSTS_SHST = 3u << 2,
+	NVME_CSTS_SHST_BUSY = 1u << 2,
+	NVME_CSTS_SHST_DONE = 2u << 2,
+	NVME_CSTS_NSSRO = 1u << 4,
+};
+
+#define NVME_SQE 64
+#define NVME_CQE 16
+#define NVME_ALL 0xffffffffu			/* a namespace id that means all of them */
+
+enum {						/* admin commands (5) */
+	NVME_ADMIN_DELETE_SQ = 0x00,
+	NVME_ADMIN_CREATE_SQ = 0x01,
+	NVME_ADMIN_GET_LOG = 0x02,
+	NVME_ADMIN_DELETE_CQ = 0x04,
+	NVME_ADMIN_CREATE_CQ = 0x05,
+	NVME_ADMIN_IDENTIFY = 0x06,
+	NVME_ADMIN_ABORT = 0x08,
+	NVME_ADMIN_SET_FEATURES = 0x09,
+	NVME_ADMIN_GET_FEATURES = 0x0a,
+	NVME_ADMIN_EVENT_REQUEST = 0x0c,
+	NVME_ADMIN_DOORBELL_BUFFER = 0x7c,
+};
+
+enum {						/* NVM commands (6) */
+	NVME_IO_FLUSH = 0x00,
+	NVME_IO_WRITE = 0x01,
+	NVME_IO_READ = 0x02,
+	NVME_IO_COMPARE = 0x05,
+	NVME_IO_WRITE_ZEROES = 0x08,
+	NVME_IO_DATASET = 0x09,
+	NVME_IO_VERIFY = 0x0c,
+};
+
+#define NVME_RW_FUA (1u << 30)			/* in dword 12 */
+#define NVME_ZEROES_DEAC (1u << 25)
+#define NVME_DATASET_DEALLOCATE (1u << 2)	/* in dword 11 */
+
+enum {						/* features (5.21.1) */
+	NVME_FEATURE_ARBITRATION = 0x01,
+	NVME_FEATURE_POWER = 0x02,
+	NVME_FEATURE_TEMPERATURE = 0x04,
+	NVME_FEATURE_RECOVERY = 0x05,
+	NVME_FEATURE_CACHE = 0x06,
+	NVME_FEATURE_QUEUES = 0x07,
+	NVME_FEATURE_COALESCING = 0x08,
+	NVME_FEATURE_VECTOR = 0x09,
+	NVME_FEATURE_ATOMICITY = 0x0a,
+	NVME_FEATURE_EVENTS = 0x0b,
+	NVME_FEATURE_TIMESTAMP = 0x0e,
+	NVME_FEATURE_HOST_ID = 0x81,
+};
+
+enum {						/* log pages (5.14.1) */
+	NVME_LOG_ERRORS = 0x01,
+	NVME_LOG_SMART = 0x02,
+	NVME_LOG_FIRMWARE = 0x03,
+	NVME_LOG_CHANGED = 0x04,
+	NVME_LOG_EFFECTS = 0x05,
+};
+
+/* Types of asynchronous events and what each can say (5.2.1). */
+enum nvme_event_type { NVME_EVENT_ERROR, NVME_EVENT_SMART, NVME_EVENT_NOTICE, NVME_EVENT_TYPES };
+enum {
+	NVME_ERROR_DOORBELL_REGISTER = 0x00,
+	NVME_ERROR_DOORBELL_VALUE = 0x01,
+	NVME_SMART_TEMPERATURE = 0x01,
+	NVME_NOTICE_NAMESPACE = 0x00,
+};
+#define NVME_EVENTS_NAMESPACE (1u << 8)		/* of the feature that switches notices on */
+#define NVME_WARNING_TEMPERATURE (1u << 1)	/* of SMART's critical warnings, and that feature */
+
+/* A command's status: type in bits 10:8, code in 7:0 (4.6.1). */
+enum {
+	NVME_OK = 0x000,
+	NVME_INVALID_OPCODE = 0x001,
+	NVME_INVALID_FIELD = 0x002,
+	NVME_DATA_TRANSFER_ERROR = 0x004,
+	NVME_INTERNAL_ERROR = 0x006,
+	NVME_ABORT_REQUESTED = 0x007,
+	NVME_ABORTED_BY_DELETION = 0x008,
+	NVME_FUSED_FAILED = 0x009,
+	NVME_FUSED_MISSING = 0x00a,
+	NVME_INVALID_NAMESPACE = 0x00b,
+	NVME_SEQUENCE_ERROR = 0x00c,
+	NVME_SGL_BAD_SEGMENT = 0x00d,
+	NVME_SGL_BAD_COUNT = 0x00e,
+	NVME_SGL_BAD_LENGTH = 0x00f,
+	NVME_SGL_BAD_TYPE = 0x011,
+	NVME_PRP_BAD_OFFSET = 0x013,
+	NVME_SGL_BAD_OFFSET = 0x016,
+	NVME_HOST_ID_FORMAT = 0x018,
+	NVME_WRITE_PROTECTED = 0x020,
+	NVME_LBA_OUT_OF_RANGE = 0x080,
+	NVME_CAPACITY_EXCEEDED = 0x081,
+	NVME_CQ_INVALID = 0x100,
+	NVME_QUEUE_ID_INVALID = 0x101,
+	NVME_QUEUE_SIZE_INVALID = 0x102,
+	NVME_ABORT_LIMIT = 0x103,
+	NVME_EVENT_LIMIT = 0x105,
+	NVME_VECTOR_INVALID = 0x108,
+	NVME_LOG_INVALID = 0x109,
+	NVME_QUEUE_DELETION_INVALID = 0x10c,
+	NVME_NOT_SAVEABLE = 0x10d,
+	NVME_NOT_NAMESPACE_SPECIFIC = 0x10f,
+	NVME_WRITE_FAULT = 0x280,
+	NVME_READ_ERROR = 0x281,
+	NVME_COMPARE_FAILED = 0x285,
+
+	NVME_MORE = 1u << 13,			/* the error log has an entry */
+	NVME_DNR = 1u << 14,			/* do not retry */
+};
+
+#endif
