@@ -87,6 +87,9 @@ enum vd_open_flag {
 	VD_OPEN_NO_PARENT = 1u << 3,	/* only the image itself: for looking at and checking it; what
 					   is absent in a differencing image then reads as -ENOENT */
 	VD_OPEN_NO_LOCK = 1u << 4,	/* take no locks (a forensic copy, a lock-less file system) */
+	VD_OPEN_DIRECT = 1u << 5,	/* past the host's page cache (O_DIRECT), all images of the
+					   chain; -ENOTSUP where a file system cannot. Buffers need
+					   no alignment, but those at 4096 bytes save a copy */
 };
 
 /* All fields may be zero or NULL. Lists end with NULL. */

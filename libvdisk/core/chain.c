@@ -89,6 +89,11 @@ static int open_storage(const struct chain *c, const char *path, bool writable,
 	while (r == -EMFILE && raise_file_limit());
 	if (r == -EMFILE)
 		return too_many_files(c, path, err);
+	if (!r && c->flags & VD_OPEN_DIRECT) {
+		r = storage_file_set_direct(*out, &why);
+		if (r)
+			storage_close(*out);
+	}
 	if (r < 0 && err)
 		*err = why;
 	return r;

@@ -101,14 +101,20 @@ static void copy(struct cursor *c, char *buf, uint64_t length, bool to_iov)
 /* Reads what there is of [offset, offset + length), zeros behind the end. */
 static int read_padded(struct vd_file *f, char *buf, uint64_t length, uint64_t offset)
 {
-	uint64_t size, n;
+	uint64_t size, n, whole, n_whole;
 	int r = storage_size(f->storage, &size);
 
 	if (r)
 		return r;
 	n = offset < size ? min_u64(length, size - offset) : 0;
+	whole = align_down(size, f->storage->align);
+	n_whole = offset < whole ? min_u64(n, whole - offset) : 0;
 	memset(buf + n, 0, length - n);
-	return n ? storage_pread(f->storage, buf, n, offset) : 0;
+	if (n_whole)
+		r = storage_pread(f->storage, buf, n_whole, offset);
+	if (!r && n > n_whole)
+		r = storage_pread_end(f->storage, buf + n_whole, n - n_whole, offset + n_whole);
+	return r;
 }
 
 int file_preadv(struct vd_file *f, const struct iovec *iov, int n, uint64_t offset)
@@ -158,6 +164,22 @@ static int write_bounced(struct vd_file *f, struct cursor *c, char *buf, uint64_
 	return storage_pwrite(f->storage, buf, span, from);
 }
 
+/* From where on the storage wants its end written in its own way, if something is written up to
+ * *end. */
+static int where_it_ends(const struct vd_file *f, uint64_t *end)
+{
+	uint64_t size;
+	int r;
+
+	if (!storage_has_end(f->storage)) {
+		*end = UINT64_MAX;
+		return 0;
+	}
+	r = storage_size(f->storage, &size);
+	*end = align_down(max_u64(size, *end), f->storage->align);
+	return r;
+}
+
 static int pwritev_bounced(struct vd_file *f, const struct iovec *iov, int n, uint64_t offset)
 {
 	struct cursor c = { iov, n, 0 };
@@ -167,8 +189,16 @@ static int pwritev_bounced(struct vd_file *f, const struct iovec *iov, int n, ui
 
 	while (!r && left) {
 		uint64_t take = min_u64(left, BOUNCE - offset % f->storage->align);
+		uint64_t end = offset + left;
 
-		r = write_bounced(f, &c, buf, offset, take);
+		r = where_it_ends(f, &end);
+		if (!r && offset >= end) {
+			copy(&c, buf, take, false);
+			r = storage_pwrite_end(f->storage, buf, take, offset);
+		} else if (!r) {
+			take = min_u64(take, end - offset);
+			r = write_bounced(f, &c, buf, offset, take);
+		}
 		offset += take;
 		left -= take;
 	}

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * file.c - a storage in a regular file or on a block device, through the page cache.
+ * file.c - a storage in a regular file or on a block device, through the page cache or past it.
+ *
+ * Past it (O_DIRECT) everything is aligned, but for what a file has behind its last multiple of the
+ * alignment: that goes through the page cache, by a descriptor of its own, so that a file is never
+ * longer than it should be. The kernel keeps the two in step as long as no two writes touch one
+ * unit at the same time, which the core sees to.
  *
  * A regular file's size is kept here and moves with what we write: nobody else changes it, see
  * lock.c. A block device has the size that it had when it was opened, and cannot be resized.
@@ -9,6 +14,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -16,6 +22,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "cleanup.h"
 #include "internal.h"
 #include "lock.h"
 
@@ -24,6 +31,8 @@
 struct file {
 	struct vd_storage base;
 	int fd;
+	int end_fd;			/* direct: without O_DIRECT, for the end; else -1 */
+	bool direct;
 	bool device;
 	uint32_t block;			/* device: logical block, the unit of zeroing; else 1 */
 	unsigned locks;			/* lock.c's */
@@ -48,16 +57,15 @@ static void file_grew(struct file *f, uint64_t end)
 }
 
 /* The calls below may be interrupted or move less than asked; neither is an error. */
-static int file_preadv(struct vd_storage *s, const struct iovec *iov, int n, uint64_t offset)
+static int fd_preadv(int fd, const struct iovec *iov, int n, uint64_t offset)
 {
-	struct file *f = file_of(s);
 	uint64_t length = storage_iov_length(iov, n), done = 0;
 	const struct iovec *now = iov;
 	struct iovec rest[REST_IOVS];
 	int count = n;
 
 	while (done < length) {
-		ssize_t r = preadv(f->fd, now, count, offset + done);
+		ssize_t r = preadv(fd, now, count, offset + done);
 
 		if (r < 0 && errno == EINTR)
 			continue;
@@ -74,6 +82,19 @@ static int file_preadv(struct vd_storage *s, const struct iovec *iov, int n, uin
 	return 0;
 }
 
+static int file_preadv(struct vd_storage *s, const struct iovec *iov, int n, uint64_t offset)
+{
+	return fd_preadv(file_of(s)->fd, iov, n, offset);
+}
+
+static int file_pread_end(struct vd_storage *s, void *buf, uint64_t length, uint64_t offset)
+{
+	struct file *f = file_of(s);
+	struct iovec v = { buf, length };
+
+	return fd_preadv(f->end_fd >= 0 ? f->end_fd : f->fd, &v, 1, offset);
+}
+
 /* What is in the page cache. */
 static int64_t file_preadv_now(struct vd_storage *s, const struct iovec *iov, int n,
 			       uint64_t offset)
@@ -81,7 +102,8 @@ static int64_t file_preadv_now(struct vd_storage *s, const struct iovec *iov, in
 	struct file *f = file_of(s);
 	ssize_t r;
 
-	if (f->no_nowait)
+	/* A direct one does not wait for its turn, but for the disk. */
+	if (f->no_nowait || f->direct)
 		return -EAGAIN;
 	r = preadv2(f->fd, iov, n, offset, RWF_NOWAIT);
 	if (r > 0)
@@ -91,9 +113,8 @@ static int64_t file_preadv_now(struct vd_storage *s, const struct iovec *iov, in
 	return -EAGAIN;
 }
 
-static int file_pwritev(struct vd_storage *s, const struct iovec *iov, int n, uint64_t offset)
+static int fd_pwritev(struct file *f, int fd, const struct iovec *iov, int n, uint64_t offset)
 {
-	struct file *f = file_of(s);
 	uint64_t length = storage_iov_length(iov, n), done = 0;
 	const struct iovec *now = iov;
 	struct iovec rest[REST_IOVS];
@@ -102,7 +123,7 @@ static int file_pwritev(struct vd_storage *s, const struct iovec *iov, int n, ui
 	if (f->device && offset + length > f->size)
 		return -ENOSPC;
 	while (done < length) {
-		ssize_t r = pwritev(f->fd, now, count, offset + done);
+		ssize_t r = pwritev(fd, now, count, offset + done);
 
 		if (r < 0 && errno == EINTR)
 			continue;
@@ -119,6 +140,19 @@ static int file_pwritev(struct vd_storage *s, const struct iovec *iov, int n, ui
 		now = rest;
 	}
 	return 0;
+}
+
+static int file_pwritev(struct vd_storage *s, const struct iovec *iov, int n, uint64_t offset)
+{
+	return fd_pwritev(file_of(s), file_of(s)->fd, iov, n, offset);
+}
+
+static int file_pwrite_end(struct vd_storage *s, const void *buf, uint64_t length, uint64_t offset)
+{
+	struct file *f = file_of(s);
+	struct iovec v = { (void *)buf, length };
+
+	return fd_pwritev(f, f->end_fd >= 0 ? f->end_fd : f->fd, &v, 1, offset);
 }
 
 /* Flushes the size too where reading back what was written needs it, and a device's own cache. */
@@ -329,6 +363,8 @@ static void file_close(struct vd_storage *s)
 
 	if (f->fd >= 0)
 		close(f->fd);
+	if (f->end_fd >= 0)
+		close(f->end_fd);
 	free(s->path);
 	free(f);
 }
@@ -338,6 +374,8 @@ static const struct vd_storage_ops file_ops = {
 	.preadv = file_preadv,
 	.preadv_now = file_preadv_now,
 	.pwritev = file_pwritev,
+	.pread_end = file_pread_end,
+	.pwrite_end = file_pwrite_end,
 	.sync = file_sync,
 	.truncate = file_truncate,
 	.punch = file_punch,
@@ -353,6 +391,70 @@ int storage_file_fd(struct vd_storage *s)
 {
 	return s->ops == &file_ops ? file_of(s)->fd : -1;
 }
+
+/* ------------------------------------------------------------------------------------- direct */
+
+#define DIRECT_MOST 4096u	/* the core's and the storage layer's own buffers have it */
+
+/* As the kernel tells it; 0: it does not. */
+static uint32_t told_alignment(int fd)
+{
+#ifdef STATX_DIOALIGN
+	struct statx sx;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &sx) == 0 &&
+	    sx.stx_mask & STATX_DIOALIGN)
+		return sx.stx_dio_mem_align > sx.stx_dio_offset_align ? sx.stx_dio_mem_align :
+									sx.stx_dio_offset_align;
+#else
+	(void)fd;
+#endif
+	return 0;
+}
+
+/* The least that a read takes; 0: none. */
+static uint32_t tried_alignment(const struct file *f)
+{
+	CLEANUP_FREE char *buf = NULL;
+
+	/* Twice the buffer, so that an address can be of one alignment and no greater. */
+	if (posix_memalign((void **)&buf, 2 * DIRECT_MOST, 2 * DIRECT_MOST))
+		return 0;
+	for (uint32_t align = 512; align <= DIRECT_MOST; align *= 2)
+		if (f->size < align || pread(f->fd, buf + align, align, 0) >= 0)
+			return align < f->block ? f->block : align;
+	return 0;
+}
+
+int storage_file_set_direct(struct vd_storage *s, struct vd_error *err)
+{
+	struct file *f = file_of(s);
+	char again[64];
+	uint32_t align;
+
+	if (fcntl(f->fd, F_SETFL, fcntl(f->fd, F_GETFL) | O_DIRECT) < 0)
+		return storage_fail(err, -ENOTSUP, s->path, "its file system cannot do without the"
+				    " host's cache (O_DIRECT: %s)", strerror(errno));
+	align = told_alignment(f->fd);
+	if (!align)
+		align = tried_alignment(f);
+	if (!align || align > DIRECT_MOST || (align & (align - 1)))
+		return storage_fail(err, -ENOTSUP, s->path, "without the host's cache its file"
+				    " system wants an alignment of %u bytes, at most %u are"
+				    " supported", align, DIRECT_MOST);
+	if (!f->device && align > 1) {
+		snprintf(again, sizeof(again), "/proc/self/fd/%d", f->fd);
+		f->end_fd = open(again, (s->writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+		if (f->end_fd < 0)
+			return storage_fail(err, -errno, s->path, "cannot open it a second time:"
+					    " %s", strerror(errno));
+	}
+	f->direct = true;
+	s->align = align;
+	return 0;
+}
+
+/* ------------------------------------------------------------------------------------- opening */
 
 static int check_kind(const char *path, const struct stat *st, struct vd_error *err)
 {
@@ -398,6 +500,7 @@ static int file_wrap(int fd, const char *path, bool writable, struct vd_storage 
 	f->base.align = 1;
 	f->base.writable = writable;
 	f->fd = fd;
+	f->end_fd = -1;
 	f->base.path = strdup(path);
 	if (!f->base.path || fstat(fd, &st) < 0) {
 		r = f->base.path ? -errno : -ENOMEM;

@@ -178,6 +178,30 @@ int storage_pwrite(struct vd_storage *s, const void *buf, uint64_t length, uint6
 	return storage_pwritev(s, &iov, 1, offset);
 }
 
+bool storage_has_end(const struct vd_storage *s)
+{
+	return s->align > 1 && s->ops->pwrite_end;
+}
+
+int storage_pread_end(struct vd_storage *s, void *buf, uint64_t length, uint64_t offset)
+{
+	uint64_t size;
+	int err = s->ops->size(s, &size);
+
+	if (err < 0)
+		return err;
+	if (!s->ops->pread_end || !range_in(offset, length, size))
+		return -EINVAL;
+	return s->ops->pread_end(s, buf, length, offset);
+}
+
+int storage_pwrite_end(struct vd_storage *s, const void *buf, uint64_t length, uint64_t offset)
+{
+	if (!s->writable)
+		return -EROFS;
+	return s->ops->pwrite_end ? s->ops->pwrite_end(s, buf, length, offset) : -EINVAL;
+}
+
 int storage_sync(struct vd_storage *s)
 {
 	return s->ops->sync ? s->ops->sync(s) : 0;
@@ -185,7 +209,7 @@ int storage_sync(struct vd_storage *s)
 
 int storage_truncate(struct vd_storage *s, uint64_t size)
 {
-	if (!aligned(s, size))
+	if (!aligned(s, size) && !storage_has_end(s))
 		return -EINVAL;
 	if (!s->writable)
 		return -EROFS;

@@ -9,7 +9,8 @@
  *  - All calls but close may be made from any thread at the same time.
  *  - pread and pwrite move everything or fail: 0 or -errno. Reading past the end is -EINVAL: the
  *    caller knows the size. Writing past the end grows the storage, the gap reads as zeros.
- *  - offset, length and buffers are multiples of `align` (1: any). The core bounces.
+ *  - offset, length and buffers are multiples of `align` (1: any). The core bounces. Where the size
+ *    need not be a multiple, pread_end and pwrite_end move what lies behind the last one.
  *  - punch makes a range inside the storage read as zeros and gives space back if it can; the size
  *    stays. -EOPNOTSUPP: the caller writes zeros. zero is the same but keeps the space reserved.
  *  - truncate sets the size; grown space reads as zeros.
@@ -39,6 +40,9 @@ struct vd_storage_ops {
 	int64_t (*preadv_now)(struct vd_storage *s, const struct iovec *iov, int n,
 			      uint64_t offset);
 	int (*pwritev)(struct vd_storage *s, const struct iovec *iov, int n, uint64_t offset);
+	/* Any alignment. NULL: sizes are multiples of `align`. */
+	int (*pread_end)(struct vd_storage *s, void *buf, uint64_t length, uint64_t offset);
+	int (*pwrite_end)(struct vd_storage *s, const void *buf, uint64_t length, uint64_t offset);
 	int (*sync)(struct vd_storage *s);
 	int (*truncate)(struct vd_storage *s, uint64_t size);
 	int (*punch)(struct vd_storage *s, uint64_t offset, uint64_t length);
@@ -70,6 +74,10 @@ int storage_preadv(struct vd_storage *s, const struct iovec *iov, int n, uint64_
 int storage_pwritev(struct vd_storage *s, const struct iovec *iov, int n, uint64_t offset);
 /* How many bytes, or an error: then preadv knows better. At most IOV_MAX pieces. */
 int64_t storage_preadv_now(struct vd_storage *s, const struct iovec *iov, int n, uint64_t offset);
+/* Behind the last multiple of the alignment; -EINVAL where there can be nothing. */
+int storage_pread_end(struct vd_storage *s, void *buf, uint64_t length, uint64_t offset);
+int storage_pwrite_end(struct vd_storage *s, const void *buf, uint64_t length, uint64_t offset);
+bool storage_has_end(const struct vd_storage *s);
 int storage_sync(struct vd_storage *s);
 int storage_truncate(struct vd_storage *s, uint64_t size);
 /* Zeros by the best means there is: punch (unmap) or zero, else written. Inside the size. */
@@ -88,6 +96,8 @@ int storage_open_file(const char *path, bool writable, struct vd_storage **out,
 /* Makes a new file; -EEXIST if there is one. */
 int storage_create_file(const char *path, struct vd_storage **out, struct vd_error *err);
 int storage_file_fd(struct vd_storage *s);	/* -1 if it is no file */
+/* Past the page cache from now on; before anybody uses the file. Sets `align`. */
+int storage_file_set_direct(struct vd_storage *s, struct vd_error *err);
 
 /* storage/memory.c: bytes in memory, zero-filled, `size` long, growing with writes. Sparse: memory
  * is taken by 4 KiB pieces that were written. `align` as above, to test alignment. */

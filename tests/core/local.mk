@@ -55,3 +55,5 @@ c_tests += %D%/queue-reads-what-is-cached-at-once
 %C%_queue_reads_what_is_cached_at_once_LDADD = %D%/libmodel.la $(unit_libs)
 c_tests += %D%/queue-works-where-io_uring-is-refused
 %C%_queue_works_where_io_uring_is_refused_LDADD = %D%/libmodel.la $(unit_libs)
+c_tests += %D%/direct-disks-leave-the-page-cache-alone
+%C%_direct_disks_leave_the_page_cache_alone_LDADD = %D%/libmodel.la $(unit_libs)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Random requests for disks in files, several in flight, some cancelled, the page cache now and
- * then emptied: whichever ways the queue may go, reads see what was written, and the images are
+ * then emptied, or not used at all: whichever ways the queue may go, reads see what was written, and the images are
  * sound afterwards. With a SEED, other requests.
  */
 #include "checked.h"
 #include "file-disk.h"
 
-#define SIZE (UINT64_C(3) << 20)
+#define SIZE ((UINT64_C(3) << 20) + 1536)	/* no multiple of what O_DIRECT wants */
 #define IN_FLIGHT 24
 
 struct job {
@@ -62,6 +62,14 @@ static void reap(int timeout)
 		finish(done[i]->opaque);
 }
 
+/* One piece, at the beginning of the buffer, which is aligned. */
+static void scatter_align(struct scatter *s, uint64_t length)
+{
+	memset(s->buf, *(s->buf + s->room - 1), s->room);
+	s->iov[0] = (struct iovec){ s->buf, length };
+	s->n = 1;
+}
+
 static void submit(struct job *j)
 {
 	static const enum vd_op ops[] = {
@@ -75,14 +83,15 @@ static void submit(struct job *j)
 
 	if (rng_chance(&r, 60)) {
 		offset = align_down(offset, 4096);
-		length = align_down(length + 4095, 4096);
-		length = min_u64(length, SIZE - offset);
+		length = min_u64(align_down(length + 4095, 4096), SIZE - offset);
 	}
 	if (op == VD_OP_FLUSH)
 		length = 0;
 	if (!is_free(offset, length))
 		return;
 	scatter_make(&j->scatter, &r, length);
+	if (rng_chance(&r, 30)) /* as a guest's memory is */
+		scatter_align(&j->scatter, length);
 	if (op == VD_OP_WRITE) {
 		rng_fill(&r, bytes + offset, length);
 		scatter_load(&j->scatter, bytes + offset);
@@ -163,6 +172,12 @@ int main(int argc, char **argv)
 	}
 	run("vdi", base, QUEUE_ALL_WAYS, 0);
 	run("vhd", base, QUEUE_RING, 0);
+	for (unsigned ways = 0; ways <= QUEUE_ALL_WAYS; ways += QUEUE_ALL_WAYS) {
+		run("raw", NULL, ways, VD_OPEN_DIRECT);
+		run("vdi", NULL, ways, VD_OPEN_DIRECT);
+		run("vhd", NULL, ways, VD_OPEN_DIRECT);
+		run("vhd", base, ways, VD_OPEN_DIRECT);
+	}
 	printf("%u requests cancelled in time\n", cancelled);
 	free(base);
 	return 0;
