@@ -15,6 +15,7 @@ include %D%/fsreaders/local.mk
 include %D%/vimg-mount/local.mk
 include %D%/vimg/local.mk
 include %D%/emulator/local.mk
+include %D%/oracle/local.mk
 include %D%/examples/local.mk
 include %D%/fuzz/local.mk
 include %D%/data/local.mk
