@@ -17,6 +17,7 @@ include %D%/vimg/local.mk
 include %D%/emulator/local.mk
 include %D%/oracle/local.mk
 include %D%/examples/local.mk
+include %D%/guests/local.mk
 include %D%/fuzz/local.mk
 include %D%/data/local.mk
 

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A disk is plugged into a running controller: the guest finds it, makes a file system there, sees it go, and
+finds its files when it is back. It grows while the guest watches."""
+
+import lab
+
+SECONDS = 20
+MIB = 1 << 20
+
+SCRIPT = r"""
+wait_disks 1
+first=$disk
+
+second() {
+	echo /dev/$(disks | sed -n 2p)
+}
+
+ask attach
+wait_disks 2
+new=$(second)
+check "mkfs" mkfs.ext4 -q $new
+mkdir -p /mnt/new
+check "mount" mount $new /mnt/new
+random_file /mnt/new/file 6 5
+sum=$(sha256sum </mnt/new/file)
+check "umount" umount /mnt/new
+ask detach
+wait_disks 1
+ok "it went"
+check "the other disk stays" dd if=/mnt/../usr/sbin/nvme of=$first bs=4096 count=16 oflag=direct conv=fsync
+
+for i in 1 2 3; do
+	ask attach
+	wait_disks 2
+	ask detach
+	wait_disks 1
+done
+ask attach
+wait_disks 2
+new=$(second)
+check "mount again" mount $new /mnt/new
+[ "$(sha256sum </mnt/new/file)" = "$sum" ] || fail "the file is another one"
+umount /mnt/new
+
+ask grow
+grown() {
+	case $controller in
+	ahci) [ -z "$peer" ] && return 0 ;;
+	virtio-scsi) echo 1 >/sys/block/${new##*/}/device/rescan ;;
+	esac
+	[ "$(blockdev --getsize64 $new)" = $((48 << 20)) ]
+}
+until_true 10 grown || fail "it did not grow: $(blockdev --getsize64 $new)"
+ok "it grew"
+check "e2fsck" e2fsck -fp $new
+check "the file system grows" resize2fs $new
+value digest $(digest $new)
+"""
+
+
+class PeerServer:
+	"""QEMU's own virtio-scsi, over QMP."""
+
+	def __init__(self, machine):
+		self.machine = machine
+
+	def attach(self, disk):
+		self.machine.qmp("blockdev-add", **{"driver": "raw", "node-name": "new", "file":
+			{"driver": "file", "filename": disk.path}})
+		self.machine.qmp("device_add", driver="scsi-hd", bus="c0.0", id="new", drive="new", **{"scsi-id": 1})
+
+	def detach(self, disk):
+		self.machine.qmp("device_del", id="new")
+		for _ in range(50):
+			try:
+				self.machine.qmp("blockdev-del", **{"node-name": "new"})
+				return
+			except lab.Failure:
+				lab.time.sleep(0.1)
+
+	def resize(self, disk, size):
+		self.machine.qmp("block_resize", size=size, **{"node-name": "new"})
+
+
+def test(case):
+	if lab.peer and case.controller.name != "virtio-scsi":
+		raise lab.Skip("QEMU's own controller has no hot plug")
+	first, second = case.disk("first.vdi", 16 * MIB, 0), case.disk("second.vdi", 32 * MIB, 1)
+	server = case.serve(first)
+	machine = case.boot(SCRIPT)
+	plugger = PeerServer(machine) if lab.peer else server
+	machine.run(seconds=80, answers={
+		"attach": lambda: plugger.attach(second),
+		"detach": lambda: plugger.detach(second),
+		"grow": lambda: plugger.resize(second, 48 * MIB),
+	})
+	server.stop()
+	for disk in (first, second):
+		disk.must_be_sound()
+	second.must_hash_to(machine.values["digest"])

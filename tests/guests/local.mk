@@ -1,0 +1,24 @@
+# Real guests: they take minutes, so `make check` leaves them out; ./check has a step for them.
+EXTRA_DIST += \
+	scripts/get-guest-tools \
+	%D%/README.md \
+	%D%/boots-by-seabios.py \
+	%D%/boots-by-uefi.py \
+	%D%/controllers.py \
+	%D%/disks-come-and-go.py \
+	%D%/every-depth-and-size-reads-back.py \
+	%D%/every-kind-of-interrupt-arrives.py \
+	%D%/file-systems-hold-what-is-written.py \
+	%D%/flushed-writes-survive-a-power-cut.py \
+	%D%/guest-lib.sh \
+	%D%/lab.py \
+	%D%/resets-under-load-lose-nothing.py \
+	%D%/run \
+	%D%/soak.py \
+	%D%/tools-see-the-disk-ata.py \
+	%D%/tools-see-the-disk-nvme.py \
+	%D%/tools-see-the-disk-scsi.py
+
+check-guests: all
+	$(top_builddir)/run $(srcdir)/%D%/run
+.PHONY: check-guests
