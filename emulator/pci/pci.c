@@ -140,6 +140,8 @@ void pci_config_read(struct pci *p, uint32_t offset, void *buf, uint32_t length)
 	uint8_t *out = buf;
 	uint16_t status = le16(p->config + STATUS) & (uint16_t)~STATUS_INTX;
 
+	if (p->config_read)
+		p->config_read(p, offset, length);
 	put_le16(p->config + STATUS, p->intx_level ? status | STATUS_INTX : status);
 	for (uint32_t i = 0; i < length; i++)
 		out[i] = offset + i < PCI_CONFIG_SIZE ? p->config[offset + i] : 0xff;
@@ -167,6 +169,8 @@ void pci_config_write(struct pci *p, uint32_t offset, const void *buf, uint32_t 
 	}
 	if ((command ^ le16(p->config + COMMAND)) & COMMAND_INTX_OFF)
 		deliver_level(p);
+	if (p->config_written)
+		p->config_written(p, offset, length);
 	if (p->pcie && le16(p->config + p->pcie + 8) & EXPRESS_FLR) {
 		put_le16(p->config + p->pcie + 8,
 			 le16(p->config + p->pcie + 8) & (uint16_t)~EXPRESS_FLR);

@@ -77,6 +77,11 @@ struct pci {
 	 * changed. May be NULL. */
 	void (*function_reset)(struct pci *p);
 	void (*irq_changed)(struct pci *p);
+	/* For a capability that is a window to registers: told before configuration space is read,
+	 * and after it was written. May be NULL. */
+	void (*config_read)(struct pci *p, uint32_t offset, uint32_t length);
+	void (*config_written)(struct pci *p, uint32_t offset, uint32_t length);
+	uint8_t window;			/* its offset: whose they are decides */
 };
 
 void pci_init(struct pci *p, const struct pci_ids *ids);
