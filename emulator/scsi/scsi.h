@@ -152,18 +152,21 @@ struct scsi_command {
 	const struct scsi_opcode *opcode;
 	struct scsi_command *next, *previous;	/* in the unit's task set, oldest first */
 	uint64_t serial;
-	uint8_t state, ended;
-	uint16_t action;
+	uint8_t state;			/* in the task set */
+	uint8_t ended;			/* enum scsi_response: task management did */
+	bool barrier;			/* older commands first, younger ones later */
 	const struct iovec *iov;
 	int iovcnt;
 	uint64_t room;
-	struct {				/* progress of commands in several steps */
-		uint64_t lba, blocks;
-		uint64_t offset, length;
-		uint32_t step, index;
+	void (*step)(struct scsi_command *cmd);	/* when the device is done */
+	struct {			/* progress of what takes several steps */
+		uint64_t lba, blocks;	/* what is left */
+		uint64_t offset;	/* in the data */
+		uint32_t index;
+		bool compare, repeat;
 		void *buf;
+		uint64_t buf_size;
 		struct iovec iov;
-		unsigned flags;
 	} work;
 	struct device_request rq;
 };
@@ -174,8 +177,8 @@ uint64_t scsi_lun(unsigned lun);
 int scsi_lun_decode(uint64_t encoded);
 
 /*
- * Step one: finds the unit, checks the cdb, takes the command into the task set. True: direction and
- * length say what data it wants, go on with scsi_submit (or scsi_drop). False: it has ended with
+ * Step one: finds the unit, checks the cdb, takes the command into the task set. True: direction
+ * and length say what data it wants, go on with scsi_submit (or scsi_drop). False: it has ended with
  * response, status and sense as they are, without data and without done().
  */
 bool scsi_prepare(struct scsi_bus *bus, struct scsi_command *cmd);
@@ -228,11 +231,9 @@ struct scsi_task {
 	enum scsi_function_response response;
 
 	/* private */
-	struct scsi_bus *bus;
 	struct scsi_task *next;
 	struct scsi_unit *unit;
-	uint64_t serial;
-	unsigned waiting;
+	uint64_t serial;		/* it covers older commands */
 };
 
 /*
