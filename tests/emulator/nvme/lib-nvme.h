@@ -7,6 +7,7 @@
 #define LIB_NVME_H
 
 #include "bytes.h"
+#include "checked.h"
 #include "controllers/nvme-spec.h"
 #include "emulator-test.h"
 #include "front/in_process.h"

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Creation and deletion of queues with right and wrong parameters; rings wrap; a full completion
+ * ring loses nothing; bad doorbells are told as events. */
+#include "lib-nvme.h"
+
+static void test_create(struct guest *g)
+{
+	uint64_t ring = pages(g, 64), outside = g->p->memory_size;
+
+	CHECK_EQ(create_cq(g, 0, ring, 16, 1), NVME_QUEUE_ID_INVALID | DNR);
+	CHECK_EQ(create_cq(g, 65, ring, 16, 1), NVME_QUEUE_ID_INVALID | DNR);
+	CHECK_EQ(create_cq(g, 1, ring, 1, 1), NVME_QUEUE_SIZE_INVALID | DNR);
+	CHECK_EQ(create_cq(g, 1, ring, 4097, 1), NVME_QUEUE_SIZE_INVALID | DNR);
+	CHECK_EQ(create_cq(g, 1, ring, 16, 0), NVME_INVALID_FIELD | DNR);
+	CHECK_EQ(create_cq(g, 1, ring, 16, 65 << 16 | 1), NVME_VECTOR_INVALID | DNR);
+	CHECK_EQ(create_cq(g, 1, ring + 16, 16, 1), NVME_PRP_BAD_OFFSET | DNR);
+	CHECK_EQ(create_cq(g, 1, outside, 16, 1), NVME_DATA_TRANSFER_ERROR | DNR);
+	CHECK_EQ(create_cq(g, 1, outside - PAGE, 257, 1), NVME_DATA_TRANSFER_ERROR | DNR);
+	CHECK_EQ(create_cq(g, 1, ring, 16, 64 << 16 | 3), 0);
+	CHECK_EQ(create_cq(g, 1, ring, 16, 1), NVME_QUEUE_ID_INVALID | DNR);
+	CHECK_EQ(create_cq(g, 64, ring + PAGE, 4096 / 16, 1), 0);
+
+	ring += 4 * PAGE;
+	CHECK_EQ(create_sq(g, 0, ring, 16, 1 << 16 | 1), NVME_QUEUE_ID_INVALID | DNR);
+	CHECK_EQ(create_sq(g, 65, ring, 16, 1 << 16 | 1), NVME_QUEUE_ID_INVALID | DNR);
+	CHECK_EQ(create_sq(g, 1, ring, 16, 1), NVME_QUEUE_ID_INVALID | DNR);
+	CHECK_EQ(create_sq(g, 1, ring, 16, 2 << 16 | 1), NVME_CQ_INVALID | DNR);
+	CHECK_EQ(create_sq(g, 1, ring, 16, 200 << 16 | 1), NVME_CQ_INVALID | DNR);
+	CHECK_EQ(create_sq(g, 1, ring, 1, 1 << 16 | 1), NVME_QUEUE_SIZE_INVALID | DNR);
+	CHECK_EQ(create_sq(g, 1, ring, 16, 1 << 16), NVME_INVALID_FIELD | DNR);
+	CHECK_EQ(create_sq(g, 1, ring + 64, 16, 1 << 16 | 1), NVME_PRP_BAD_OFFSET | DNR);
+	CHECK_EQ(create_sq(g, 1, outside, 16, 1 << 16 | 1), NVME_DATA_TRANSFER_ERROR | DNR);
+	CHECK_EQ(create_sq(g, 1, ring, 16, 1 << 16 | 1), 0);
+	CHECK_EQ(create_sq(g, 1, ring, 16, 1 << 16 | 1), NVME_QUEUE_ID_INVALID | DNR);
+	CHECK_EQ(create_sq(g, 2, ring + PAGE, 16, 1 << 16 | 1), 0);	/* two to one */
+}
+
+static void test_delete(struct guest *g)
+{
+	CHECK_EQ(delete_queue(g, NVME_ADMIN_DELETE_CQ, 0), NVME_QUEUE_ID_INVALID | DNR);
+	CHECK_EQ(delete_queue(g, NVME_ADMIN_DELETE_CQ, 3), NVME_QUEUE_ID_INVALID | DNR);
+	CHECK_EQ(delete_queue(g, NVME_ADMIN_DELETE_CQ, 300), NVME_QUEUE_ID_INVALID | DNR);
+	CHECK_EQ(delete_queue(g, NVME_ADMIN_DELETE_CQ, 1), NVME_QUEUE_DELETION_INVALID | DNR);
+	CHECK_EQ(delete_queue(g, NVME_ADMIN_DELETE_SQ, 0), NVME_QUEUE_ID_INVALID | DNR);
+	CHECK_EQ(delete_queue(g, NVME_ADMIN_DELETE_SQ, 3), NVME_QUEUE_ID_INVALID | DNR);
+	CHECK_EQ(delete_queue(g, NVME_ADMIN_DELETE_SQ, 1), 0);
+	CHECK_EQ(delete_queue(g, NVME_ADMIN_DELETE_CQ, 1), NVME_QUEUE_DELETION_INVALID | DNR);
+	CHECK_EQ(delete_queue(g, NVME_ADMIN_DELETE_SQ, 2), 0);
+	CHECK_EQ(delete_queue(g, NVME_ADMIN_DELETE_CQ, 1), 0);
+	CHECK_EQ(delete_queue(g, NVME_ADMIN_DELETE_CQ, 64), 0);
+}
+
+/* Entry sizes are set in CC before I/O queues are made. */
+static void test_entry_sizes(struct guest *g)
+{
+	uint64_t ring = pages(g, 2);
+
+	set_reg(g, NVME_REG_CC, 4 << 20 | 7 << 16 | NVME_CC_EN);
+	CHECK_EQ(create_cq(g, 1, ring, 16, 1), 0);
+	CHECK_EQ(create_sq(g, 1, ring + PAGE, 16, 1 << 16 | 1), NVME_QUEUE_SIZE_INVALID | DNR);
+	CHECK_EQ(delete_queue(g, NVME_ADMIN_DELETE_CQ, 1), 0);
+	set_reg(g, NVME_REG_CC, 5 << 20 | 6 << 16 | NVME_CC_EN);
+	CHECK_EQ(create_cq(g, 1, ring, 16, 1), NVME_QUEUE_SIZE_INVALID | DNR);
+	set_reg(g, NVME_REG_CC, 4 << 20 | 6 << 16 | NVME_CC_EN);
+}
+
+static void test_wrap(struct guest *g)
+{
+	struct command flush = { .opcode = NVME_IO_FLUSH, .nsid = 1 };
+	struct ring io;
+
+	ring_create(g, &io, 1, 3);
+	for (unsigned i = 0; i < 20; i++)
+		CHECK_EQ(status_of(g, &io, &flush), 0);
+	CHECK_EQ(io.tail, 20 % 3);
+	CHECK_EQ(delete_queue(g, NVME_ADMIN_DELETE_SQ, 1), 0);
+	CHECK_EQ(delete_queue(g, NVME_ADMIN_DELETE_CQ, 1), 0);
+}
+
+/* More commands than the completion ring holds, from a ring deeper than the pool. */
+static void test_full_ring(struct guest *g)
+{
+	enum { DEEP = 300, SHALLOW = 5 };
+	struct command flush = { .opcode = NVME_IO_FLUSH, .nsid = 1 };
+	struct ring io = { .sq = 1, .cq = 1, .sq_size = DEEP, .cq_size = SHALLOW, .phase = 1 };
+	static bool seen[65536];
+	uint16_t first = g->next_cid;
+	struct completion c;
+
+	io.sq_base = pages(g, 8);
+	io.cq_base = pages(g, 1);
+	CHECK_EQ(create_cq(g, 1, io.cq_base, SHALLOW, 1), 0);
+	CHECK_EQ(create_sq(g, 1, io.sq_base, DEEP, 1 << 16 | 1), 0);
+	first = g->next_cid;
+	for (unsigned i = 0; i < DEEP - 1; i++)
+		put(g, &io, &flush);
+	ring_doorbell(g, &io);
+	in_process_settle(g->p);
+	turn(g, 100);
+	CHECK_EQ(le32((uint8_t *)at(g, io.cq_base + 4 * NVME_CQE) + 12), 0);	/* one stays free */
+	for (unsigned i = 0; i < DEEP - 1; i++) {
+		c = await(g, &io);
+		CHECK_EQ(c.status, 0);
+		CHECK(!seen[c.cid]);
+		seen[c.cid] = true;
+		CHECK((uint16_t)(c.cid - first) < DEEP - 1);
+	}
+	turn(g, 10);
+	CHECK(!take(g, &io, &c));
+
+	/* Full, with more that waits: the deletion does not. */
+	for (unsigned i = 0; i < 100; i++)
+		put(g, &io, &flush);
+	ring_doorbell(g, &io);
+	in_process_settle(g->p);
+	CHECK_EQ(delete_queue(g, NVME_ADMIN_DELETE_SQ, 1), 0);
+	CHECK_EQ(delete_queue(g, NVME_ADMIN_DELETE_CQ, 1), 0);
+}
+
+static void expect_event(struct guest *g, uint32_t offset, uint32_t value, uint32_t information)
+{
+	struct completion c;
+	uint16_t cid = submit(g, &g->admin,
+			      &(struct command){ .opcode = NVME_ADMIN_EVENT_REQUEST });
+
+	turn(g, 3);
+	CHECK(!take(g, &g->admin, &c));
+	set_reg(g, offset, value);
+	c = await(g, &g->admin);
+	CHECK_EQ(c.cid, cid);
+	CHECK_EQ(c.status, 0);
+	CHECK_EQ(c.result, NVME_LOG_ERRORS << 16 | information << 8 | NVME_EVENT_ERROR);
+	CHECK_EQ(get_log(g, NVME_LOG_ERRORS), 0);
+}
+
+static void test_bad_doorbells(struct guest *g)
+{
+	struct ring io;
+
+	ring_create(g, &io, 3, 16);
+	expect_event(g, NVME_DOORBELLS + 8 * 2, 1, NVME_ERROR_DOORBELL_REGISTER);
+	expect_event(g, NVME_DOORBELLS + 8 * 2 + 4, 1, NVME_ERROR_DOORBELL_REGISTER);
+	expect_event(g, NVME_DOORBELLS + 8 * 400, 1, NVME_ERROR_DOORBELL_REGISTER);
+	expect_event(g, NVME_DOORBELLS + 8 * 3, 16, NVME_ERROR_DOORBELL_VALUE);
+	expect_event(g, NVME_DOORBELLS + 8 * 3 + 4, 16, NVME_ERROR_DOORBELL_VALUE);
+	expect_event(g, NVME_DOORBELLS + 8 * 3 + 4, 1, NVME_ERROR_DOORBELL_VALUE);	/* empty */
+	CHECK_EQ(status_of(g, &io, &(struct command){ .opcode = NVME_IO_FLUSH, .nsid = 1 }), 0);
+}
+
+int main(void)
+{
+	struct guest g;
+
+	guest_start(&g);
+	CHECK_OK(in_process_attach(g.p, memory_disk(DISK_SIZE), NULL, NULL, NULL, NULL));
+	test_create(&g);
+	test_delete(&g);
+	test_entry_sizes(&g);
+	test_wrap(&g);
+	test_full_ring(&g);
+	test_bad_doorbells(&g);
+	guest_free(&g);
+	return 0;
+}
