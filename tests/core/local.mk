@@ -57,3 +57,7 @@ c_tests += %D%/queue-works-where-io_uring-is-refused
 %C%_queue_works_where_io_uring_is_refused_LDADD = %D%/libmodel.la $(unit_libs)
 c_tests += %D%/direct-disks-leave-the-page-cache-alone
 %C%_direct_disks_leave_the_page_cache_alone_LDADD = %D%/libmodel.la $(unit_libs)
+c_tests += %D%/pointers-wait-for-what-they-need
+%C%_pointers_wait_for_what_they_need_LDADD = %D%/libmodel.la $(unit_libs)
+c_tests += %D%/a-failed-writer-below-another-leaves-no-gap
+%C%_a_failed_writer_below_another_leaves_no_gap_LDADD = %D%/libmodel.la $(unit_libs)

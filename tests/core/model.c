@@ -176,8 +176,23 @@ static int borrow_preadv(struct vd_storage *s, const struct iovec *iov, int n, u
 	return BELOW(s, stacked_preadv(s, iov, n, offset));
 }
 
+static void (*before_write)(void *opaque);
+static void *before_write_opaque;
+
+void model_before_write(void (*fn)(void *opaque), void *opaque)
+{
+	before_write = fn;
+	before_write_opaque = opaque;
+}
+
 static int borrow_pwritev(struct vd_storage *s, const struct iovec *iov, int n, uint64_t offset)
 {
+	void (*fn)(void *opaque) = before_write;
+
+	if (fn) {
+		before_write = NULL;
+		fn(before_write_opaque);
+	}
 	return BELOW(s, stacked_pwritev(s, iov, n, offset));
 }
 

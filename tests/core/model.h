@@ -90,6 +90,8 @@ struct vd_storage *borrow(struct vd_storage *lower, bool writable);
 extern _Thread_local unsigned model_in_storage;
 /* Those made while it is on wait now and then, so that threads meet in more ways. */
 void model_jitter(bool on);
+/* Called once, in the thread that is next to write to such a storage, before that is done. */
+void model_before_write(void (*fn)(void *opaque), void *opaque);
 /* Opens the chain with `leaf`, which is taken over, in place of the model's own. */
 int model_open_on(struct model *m, struct vd_storage *leaf, struct vd_disk **out,
 		  struct vd_error *err);

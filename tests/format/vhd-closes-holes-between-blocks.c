@@ -7,7 +7,6 @@
 #include "vhd-test.h"
 
 #include "checked.h"
-#include "core/disk.h"
 
 #define BLOCK (64 * KIB)
 #define BYTES (512 + BLOCK)		/* with its bitmap */
@@ -285,38 +284,6 @@ static void a_device_keeps_its_length(void)
 	CHECK_OK(vd_close(d));
 }
 
-/* Of two writers at a time the first one fails: its space is below the other's. */
-static void closing_closes_them_too(void)
-{
-	char *path = test_path("closed.vhd");
-	struct vd_create_options o = { .format = "vhd", .size = SIZE, .block_size = BLOCK };
-	struct reservation failing = { .start = 3 * BLOCK, .length = BLOCK };
-	static const struct layout l = { .what = "closed", .place = { OURS(0, 0), OURS(2, 1) } };
-	struct vd_storage *s;
-	struct vd_image *leaf;
-	struct vd_disk *d;
-	struct vd_error err;
-
-	CHECK_OK(vd_create(path, &o, &err));
-	CHECK_OK(vd_open(path, VD_OPEN_WRITE, NULL, &d, &err));
-	leaf = d->image[0];
-	fill(0);
-	CHECK_OK(vd_write(d, buf + 512, BLOCK, 0, 0));
-	pthread_mutex_lock(&d->lock);
-	CHECK_OK(HOT_CALL(d, leaf->format->reserve(leaf, &failing)));
-	pthread_mutex_unlock(&d->lock);
-	fill(2);
-	CHECK_OK(vd_write(d, buf + 512, BLOCK, 2 * BLOCK, 0));
-	pthread_mutex_lock(&d->lock);
-	leaf->format->cancel(leaf, &failing);
-	pthread_mutex_unlock(&d->lock);
-	CHECK_OK(vd_close(d));
-	CHECK_OK(storage_open_file(path, false, &s, &err));
-	CHECK_EQ(storage_length(s), FIRST + 2 * STRIDE + 512);
-	check_closed(s, &l);
-	free(path);
-}
-
 int main(void)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(layouts); i++)
@@ -332,6 +299,5 @@ int main(void)
 	what_cannot_be_moved_stays(FAULT_WRITE, 1, true);
 	what_cannot_be_moved_stays(FAULT_WRITE, 2, false);
 	a_device_keeps_its_length();
-	closing_closes_them_too();
 	return 0;
 }
