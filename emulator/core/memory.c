@@ -46,6 +46,7 @@ struct guest_memory {
 	unsigned count, room;
 	struct memory_region *last;	/* found last, or NULL */
 	struct memory_remote remote;
+	bool missed;			/* remote memory, where it must be mapped */
 };
 
 /* ------------------------------------------------------------------------------------ SIGBUS */
@@ -387,10 +388,20 @@ bool memory_is_remote(struct guest_memory *m, uint64_t address, uint64_t length)
 	return false;
 }
 
+bool memory_missed(struct guest_memory *m)
+{
+	bool missed = m->missed;
+
+	m->missed = false;
+	return missed;
+}
+
 void *memory_at(struct guest_memory *m, uint64_t address, size_t length, unsigned access)
 {
 	struct memory_region *r = lookup(m, address);
 
+	if (r && !r->at)
+		m->missed = true;
 	if (!r || !r->at || !allowed(r, access) || length > r->size - (address - r->address))
 		return NULL;
 	return r->at + (address - r->address);
@@ -402,6 +413,8 @@ static bool copy(struct guest_memory *m, uint64_t address, void *out, const void
 		struct memory_region *r = lookup(m, address);
 		size_t n;
 
+		if (r && !r->at)
+			m->missed = true;
 		if (!r || !r->at || !allowed(r, out ? MEMORY_READ : MEMORY_WRITE))
 			return false;
 		n = min_u64(length, r->size - (address - r->address));
