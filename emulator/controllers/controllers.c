@@ -3,8 +3,10 @@
 #include "controllers/controller.h"
 
 extern const struct controller_type controller_nvme;
+extern const struct controller_type controller_virtio_scsi;
 
 const struct controller_type *const controller_types[] = {
 	&controller_nvme,
+	&controller_virtio_scsi,
 	NULL
 };

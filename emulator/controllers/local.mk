@@ -12,4 +12,5 @@ emulator_sources += \
 	%D%/nvme-spec.h \
 	%D%/nvme-state.c \
 	%D%/nvme.c \
-	%D%/nvme.h
+	%D%/nvme.h \
+	%D%/virtio-scsi.c

@@ -161,12 +161,12 @@ static void serve(struct virtio_queue *q)
 	q->marked = false;
 	if (!can_serve(q))
 		return;
+	virtio_ring_disable_kicks(&q->ring);
 	if (q->passive) {
-		ops->serve(q);
-		virtio_ring_enable_kicks(&q->ring);
+		if (ops->serve(q) && virtio_ring_enable_kicks(&q->ring))
+			virtio_mark(q);
 		return;
 	}
-	virtio_ring_disable_kicks(&q->ring);
 	while (budget && ops->serve(q))
 		budget--;
 	if (!can_serve(q))

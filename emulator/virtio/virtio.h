@@ -45,8 +45,8 @@ struct virtio_device;
 struct virtio_queue {
 	struct virtio_device *device;
 	unsigned index;
-	/* The device takes chains when it has something to say: `serve` is called once for a kick,
-	 * and chains that lie there are no work. */
+	/* The device takes chains when it has something to say: that they lie there is no work, and
+	 * true of `serve` means that it waits for one. Else the driver need not kick. */
 	bool passive;
 	uint16_t max_size;
 

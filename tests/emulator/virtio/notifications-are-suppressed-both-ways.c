@@ -116,7 +116,7 @@ static void nothing_is_taken_of_a_passive_queue(struct driver *d)
 	queue_notify(&d->queue[2]);
 	for (unsigned i = 0; i < 10; i++)
 		loop_once(d->p->loop, 0);
-	CHECK_EQ(e->served, served + 1);
+	CHECK(e->served <= served + 1);
 	CHECK_EQ(e->taken, taken);
 }
 
