@@ -53,7 +53,8 @@ static void enable(struct nvme *n)
 		return;
 	}
 	n->state = NVME_READY;
-	n->csts |= NVME_CSTS_RDY;
+	n->halted = false;
+	n->csts = (n->csts & ~NVME_CSTS_SHST) | NVME_CSTS_RDY;
 }
 
 /* ---------------------------------------------------------------------------------- shutdown */
@@ -77,12 +78,17 @@ bool nvme_flush_next(struct nvme *n, struct device_request *rq, uint32_t *positi
 	return false;
 }
 
+static bool is_shutting_down(const struct nvme *n)
+{
+	return (n->csts & NVME_CSTS_SHST) == NVME_CSTS_SHST_BUSY;
+}
+
 static void shutdown_flush(struct nvme *n)
 {
 	n->flushing = nvme_flush_next(n, &n->flush, &n->flush_position);
 	if (n->flushing)
 		n->active++;
-	else
+	else if (is_shutting_down(n))
 		n->csts = (n->csts & ~NVME_CSTS_SHST) | NVME_CSTS_SHST_DONE;
 }
 
@@ -99,11 +105,6 @@ static void shutdown_flushed(struct device_request *rq)
 		shutdown_flush(n);
 	nvme_namespace_idle(ns);
 	nvme_drained(n);
-}
-
-static bool is_shutting_down(const struct nvme *n)
-{
-	return (n->csts & NVME_CSTS_SHST) == NVME_CSTS_SHST_BUSY;
 }
 
 static void shut_down(struct nvme *n)

@@ -13,6 +13,10 @@ sh_tests += %D%/replay-corpora.sh
 fuzz_targets += %D%/chain-fuzzer
 %C%_chain_fuzzer_LDADD = $(fuzz_libs)
 
+fuzz_targets += %D%/nvme-fuzzer
+%C%_nvme_fuzzer_CPPFLAGS = $(emulator_test_cppflags)
+%C%_nvme_fuzzer_LDADD = emulator/libemulator-int.la $(fuzz_libs) $(JSON_LIBS)
+
 fuzz_targets += %D%/partitions-fuzzer
 %C%_partitions_fuzzer_LDADD = $(fuzz_libs)
 

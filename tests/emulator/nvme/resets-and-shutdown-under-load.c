@@ -289,6 +289,20 @@ static void test_shutdown(uint32_t kind)
 	guest_free(&g);
 }
 
+/* A disabled controller can be shut down, too, and enabled after that. */
+static void test_shutdown_disabled(void)
+{
+	struct guest g;
+
+	set_up(&g, false);
+	set_reg(&g, NVME_REG_CC, 0);
+	CHECK(wait_csts(&g, ~0u, 0));
+	set_reg(&g, NVME_REG_CC, 1 << 14);
+	CHECK(wait_csts(&g, ~0u, NVME_CSTS_SHST_DONE));
+	works_again(&g);
+	guest_free(&g);
+}
+
 /* A reset during a shutdown's flush ends both. */
 static void test_reset_in_shutdown(void)
 {
@@ -350,6 +364,7 @@ int main(void)
 	test_abort_limit();
 	test_shutdown(1);
 	test_shutdown(2);
+	test_shutdown_disabled();
 	test_reset_in_shutdown();
 	test_unmap();
 	return 0;
