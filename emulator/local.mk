@@ -16,4 +16,6 @@ include %D%/scsi/local.mk
 include %D%/ata/local.mk
 include %D%/controllers/local.mk
 include %D%/front/local.mk
+include %D%/machine/local.mk
+include %D%/program/local.mk
 EXTRA_DIST += %D%/README.md

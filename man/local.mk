@@ -4,7 +4,8 @@ dist_man_MANS += %D%/vimg-mount.1
 # Written as POD; the pages made of them are in the archive, so that only who builds from the
 # repository needs pod2man (which comes with perl).
 man_pods = \
-	%D%/vimg.pod
+	%D%/vimg.pod \
+	%D%/vimg-emulator.pod
 
 dist_man_MANS += $(man_pods:.pod=.1)
 EXTRA_DIST += $(man_pods)

@@ -4,7 +4,7 @@
 # installs those that are missing.
 
 build_packages='build-essential autoconf automake libtool pkg-config
-	uuid-dev libfuse3-dev libjson-c-dev liburing-dev fuse3'
+	uuid-dev libfuse3-dev libjson-c-dev liburing-dev libseccomp-dev fuse3'
 demo_packages='xz-utils util-linux mount'
 # Tests skip what they have no tool for; ./check wants to skip nothing.
 check_packages='clang valgrind git xz-utils python3 qemu-utils e2fsprogs fdisk gdisk parted dosfstools

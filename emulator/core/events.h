@@ -16,7 +16,7 @@ struct events;
 struct event {
 	const char *name;	/* "disk-full", "disk-resumed", "client-connected" */
 	const char *subject;	/* the controller's or drive's name: "nvme0", "nvme0/1"; or NULL */
-	const char *text;	/* one sentence for people, or NULL */
+	const char *text;	/* one sentence for people, which says of what, or NULL */
 	uint64_t time;		/* ms since the epoch; 0: now */
 };
 

@@ -320,7 +320,7 @@ static struct medium *medium_make(struct media *media, const struct medium_optio
 	m->references = 1;
 	m->media = media;
 	m->mode = o->mode;
-	m->flags = o->force ? VD_OPEN_FORCE : 0;
+	m->flags = (o->no_cache ? VD_OPEN_DIRECT : 0) | (o->force ? VD_OPEN_FORCE : 0);
 	m->path = strdup(o->path);
 	m->diff = o->diff ? strdup(o->diff) : NULL;
 	m->open = (struct vd_open_options){

@@ -5,6 +5,8 @@ EXTRA_DIST += %D%/emulator-test.h
 
 include %D%/core/local.mk
 include %D%/front/local.mk
+include %D%/program/local.mk
+include %D%/machine/local.mk
 include %D%/nvme/local.mk
 include %D%/ahci/local.mk
 include %D%/scsi/local.mk

@@ -7,3 +7,6 @@ c_tests += %D%/guest-memory-is-only-what-was-mapped
 c_tests += %D%/a-device-completes-each-request-once
 %C%_a_device_completes_each_request_once_CPPFLAGS = $(emulator_test_cppflags)
 %C%_a_device_completes_each_request_once_LDADD = $(emulator_test_libs)
+c_tests += %D%/media-keep-their-write-modes
+%C%_media_keep_their_write_modes_CPPFLAGS = $(emulator_test_cppflags)
+%C%_media_keep_their_write_modes_LDADD = $(emulator_test_libs)

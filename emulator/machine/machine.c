@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* machine.c - see machine.h: making a machine, its threads, and switching it off. */
+#include "machine/machine.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "front/vfio_user.h"
+#include "machine/private.h"
+
+int machine_fail(struct vd_error *err, int code, const char *format, ...)
+{
+	va_list args;
+
+	if (!err)
+		return code;
+	va_start(args, format);
+	vsnprintf(err->text, sizeof(err->text), format, args);
+	va_end(args);
+	return code;
+}
+
+/* ---------------------------------------------------------------------------------------- drives */
+
+static struct vd_group *group_find(const struct machine *m, const char *name)
+{
+	for (unsigned i = 0; name && i < m->description->groups; i++)
+		if (!strcmp(m->description->group[i].name, name))
+			return m->group[i];
+	return NULL;
+}
+
+void drive_free(struct drive *d)
+{
+	if (!d)
+		return;
+	device_free(d->device);
+	medium_unref(d->medium);
+	free(d->name);
+	free(d);
+}
+
+int drive_open(struct station *s, const struct disk_description *d, struct drive **out,
+	       struct vd_error *err)
+{
+	struct machine *m = s->machine;
+	struct medium_options medium = {
+		.path = d->path, .mode = d->mode, .diff = d->diff, .format = d->format,
+		.parents = (const char *const *)d->parents,
+		.parent_dirs = (const char *const *)m->description->parent_dirs,
+		.allow_dirs = (const char *const *)m->description->allow_dirs,
+		.no_cache = !d->cache, .force = d->force, .group = group_find(m, d->group),
+	};
+	struct device_options device = {
+		.serial = d->serial, .model = d->model, .firmware = d->firmware,
+		.nonrotational = d->nonrotational, .discard = d->discard, .on_full = d->on_full,
+		.physical_block_size = d->physical_block_size, .events = m->events,
+		.name = d->name ? d->name : d->path,
+	};
+	struct drive *drive = calloc(1, sizeof(*drive));
+	int r;
+
+	if (!drive)
+		return machine_fail(err, -ENOMEM, "%s: out of memory", d->path);
+	drive->station = s;
+	drive->name = d->name ? strdup(d->name) : NULL;
+	if (d->group && !medium.group)
+		r = machine_fail(err, -ENOENT, "%s: there is no group %s", d->path, d->group);
+	else if (d->name && !drive->name)
+		r = machine_fail(err, -ENOMEM, "%s: out of memory", d->path);
+	else
+		r = medium_open(m->media, &medium, &drive->medium, err);
+	if (!r)
+		r = device_new(drive->medium, &device, &drive->device, err);
+	if (r) {
+		drive_free(drive);
+		return r;
+	}
+	*out = drive;
+	return 0;
+}
+
+/* In the controller's thread, or before it runs. */
+int drive_attach(struct drive *d, const struct option_values *address, struct vd_error *err)
+{
+	struct controller *c = d->station->controller;
+	int r = controller_attach(c, d->device, address, err);
+	char text[64] = "";
+
+	if (r)
+		return r;
+	c->type->address(c, d->device, text, sizeof(text));
+	snprintf(d->address, sizeof(d->address), "%s", text);
+	return 0;
+}
+
+/* The control thread's: the drive is in its list from now on. */
+int drive_register(struct drive *d)
+{
+	struct machine *m = d->station->machine;
+	struct drive **end = &m->drives;
+
+	if (!d->name && asprintf(&d->name, "%s/%s", d->station->description->name, d->address) < 0) {
+		d->name = NULL;
+		return -ENOMEM;
+	}
+	while (*end)
+		end = &(*end)->next;
+	*end = d;
+	return 0;
+}
+
+void drive_unregister(struct drive *d)
+{
+	for (struct drive **at = &d->station->machine->drives; *at; at = &(*at)->next)
+		if (*at == d) {
+			*at = d->next;
+			return;
+		}
+}
+
+struct drive *drive_find(struct machine *m, const char *name)
+{
+	for (struct drive *d = m->drives; d; d = d->next)
+		if (!strcmp(d->name, name))
+			return d;
+	return NULL;
+}
+
+static int add_drive(struct station *s, const struct disk_description *disk, struct vd_error *err)
+{
+	struct vd_error why = {""};
+	struct drive *d;
+	int r = drive_open(s, disk, &d, err);
+
+	if (r)
+		return r;
+	r = drive_attach(d, &disk->address, &why);
+	if (r) {
+		drive_free(d);
+		return machine_fail(err, r, "%.300s on %s: %.600s", disk->path,
+				    s->description->name, why.text);
+	}
+	r = drive_register(d);
+	for (struct drive *o = s->machine->drives; !r && o != d; o = o->next)
+		if (!strcmp(o->name, d->name))
+			r = machine_fail(err, -EINVAL, "two disks are called %s", d->name);
+	return r;
+}
+
+/* ------------------------------------------------------------------------------------- power-on */
+
+/* In the controller's thread again. */
+static void power_is_on(void *opaque)
+{
+	struct station *s = opaque;
+
+	for (unsigned i = 0; i < s->controller->devices; i++)
+		device_refresh(s->controller->device[i]);
+	vfio_user_power_on(s->front, s->power_status);
+}
+
+/* In the control thread. */
+static void power_on(void *opaque)
+{
+	struct station *s = opaque;
+	struct vd_error err = {""};
+
+	s->power_status = 0;
+	for (struct drive *d = s->machine->drives; d && !s->power_status; d = d->next)
+		if (d->station == s && !d->detaching)
+			s->power_status = medium_power_on(d->medium, &err);
+	if (s->power_status)
+		events_emit(s->machine->events, "power-on-failed", s->description->name, "%s",
+			    err.text);
+	loop_post(s->loop, &s->power_is_on);
+}
+
+static void client_came(void *opaque)
+{
+	struct station *s = opaque;
+
+	loop_post(s->machine->control, &s->power_on);
+}
+
+/* --------------------------------------------------------------------------------------- stations */
+
+static void station_free(struct station *s)
+{
+	vfio_user_free(s->front);
+	controller_free(s->controller);
+	loop_free(s->loop);
+	if (s->listen_fd >= 0)
+		close(s->listen_fd);
+	if (s->bound)
+		unlink(s->description->socket);
+}
+
+static int station_new(struct machine *m, const struct controller_description *d,
+		       struct station *s, struct vd_error *err)
+{
+	struct vd_error why = {""};
+	int r;
+
+	*s = (struct station){.machine = m, .description = d, .listen_fd = -1};
+	s->power_on = (struct loop_task){.run = power_on, .opaque = s};
+	s->power_is_on = (struct loop_task){.run = power_is_on, .opaque = s};
+	r = loop_new(&s->loop);
+	if (r)
+		return machine_fail(err, r, "%s: %s", d->name, strerror(-r));
+	r = controller_new(d->type, d->name, d->index, s->loop, &d->options, &s->controller, &why);
+	if (r)
+		return machine_fail(err, r, "--controller %s: %.900s", d->type->name, why.text);
+	for (unsigned i = 0; !r && i < d->disks; i++)
+		r = add_drive(s, &d->disk[i], err);
+	return r;
+}
+
+/* Last of all: who sees a socket may connect to it. */
+static int station_listen(struct station *s, struct vd_error *err)
+{
+	const struct vfio_user_callbacks callbacks = {.power_on = client_came, .opaque = s};
+	int r = vfio_user_bind(s->description->socket, &s->listen_fd, err);
+
+	if (r)
+		return r;
+	s->bound = true;
+	r = vfio_user_new(s->controller, s->listen_fd, &callbacks, s->machine->events, &s->front,
+			  err);
+	if (!r)
+		s->listen_fd = -1;
+	return r;
+}
+
+/* ----------------------------------------------------------------------------------- life cycle */
+
+static int make_groups(struct machine *m, struct vd_error *err)
+{
+	const struct machine_description *d = m->description;
+	int r = 0;
+
+	m->group = calloc(d->groups + 1, sizeof(struct vd_group *));
+	if (!m->group)
+		return machine_fail(err, -ENOMEM, "out of memory");
+	for (unsigned i = 0; !r && i < d->groups; i++) {
+		r = vd_group_create(d->group[i].limit, &m->group[i]);
+		if (r)
+			machine_fail(err, r, "--group %s: %s", d->group[i].name, strerror(-r));
+		else
+			machine_warn_limit(m, d->group[i].name, d->group[i].limit);
+	}
+	return r;
+}
+
+/* Sorted out here, as the command line is turned into rules for the sandbox. */
+static int add_folder(struct machine *m, const char *file)
+{
+	CLEANUP_FREE char *copy = strdup(file);
+	char **grown, *real;
+	unsigned n = 0;
+
+	if (!copy)
+		return -ENOMEM;
+	real = realpath(dirname(copy), NULL);
+	if (!real)
+		return 0;
+	for (; m->folder && m->folder[n]; n++)
+		if (!strcmp(m->folder[n], real)) {
+			free(real);
+			return 0;
+		}
+	grown = reallocarray(m->folder, n + 2, sizeof(*grown));
+	if (!grown) {
+		free(real);
+		return -ENOMEM;
+	}
+	m->folder = grown;
+	grown[n] = real;
+	grown[n + 1] = NULL;
+	return 0;
+}
+
+static int add_folders(struct machine *m, struct vd_error *err)
+{
+	const struct machine_description *d = m->description;
+	int r = 0;
+
+	for (struct drive *drive = m->drives; drive && !r; drive = drive->next) {
+		r = add_folder(m, medium_path(drive->medium));
+		if (!r && medium_diff(drive->medium))
+			r = add_folder(m, medium_diff(drive->medium));
+	}
+	for (unsigned i = 0; i < d->controllers && !r; i++)
+		r = d->controller[i].socket ? add_folder(m, d->controller[i].socket) : 0;
+	return r ? machine_fail(err, r, "out of memory") : 0;
+}
+
+int machine_new(const struct machine_description *d, struct loop *control, struct events *events,
+		struct machine **out, struct vd_error *err)
+{
+	struct machine *m = calloc(1, sizeof(*m));
+	int r = 0;
+
+	if (!m)
+		return machine_fail(err, -ENOMEM, "out of memory");
+	m->description = d;
+	m->control = control;
+	m->events = events;
+	m->station = calloc(d->controllers, sizeof(*m->station));
+	if (!m->station || media_new(&m->media))
+		r = machine_fail(err, -ENOMEM, "out of memory");
+	if (!r)
+		r = make_groups(m, err);
+	while (!r && m->stations < d->controllers) {
+		m->stations++;
+		r = station_new(m, &d->controller[m->stations - 1],
+				&m->station[m->stations - 1], err);
+	}
+	if (!r)
+		r = add_folders(m, err);
+	for (unsigned i = 0; i < m->stations && !r; i++)
+		r = station_listen(&m->station[i], err);
+	if (r) {
+		machine_stop(m);
+		machine_free(m);
+		return r;
+	}
+	*out = m;
+	return 0;
+}
+
+static void *station_run(void *opaque)
+{
+	struct station *s = opaque;
+
+	if (s->enter)
+		s->enter();
+	loop_run(s->loop);
+	return NULL;
+}
+
+int machine_start(struct machine *m, void (*enter)(void), struct vd_error *err)
+{
+	sigset_t all, before;
+	int r = 0;
+
+	memory_catch_sigbus();
+	/* Signals are the control thread's. */
+	sigfillset(&all);
+	sigdelset(&all, SIGBUS);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	for (unsigned i = 0; i < m->stations && !r; i++) {
+		m->station[i].enter = enter;
+		r = pthread_create(&m->station[i].thread, NULL, station_run, &m->station[i]);
+		m->station[i].started = !r;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return r ? machine_fail(err, -r, "a thread could not be started: %s", strerror(r)) : 0;
+}
+
+/* ------------------------------------------------------------------------------------------ stop */
+
+static void front_stopped(void *opaque)
+{
+	struct station *s = opaque;
+
+	loop_stop(s->loop);
+}
+
+static void stop_front(void *opaque)
+{
+	struct station *s = opaque;
+
+	vfio_user_stop(s->front, front_stopped, s);
+}
+
+static void device_gone(void *opaque, struct device *d)
+{
+	(void)d;
+	*(bool *)opaque = true;
+}
+
+/* The thread is gone: its loop is ours. */
+static void detach_all(struct station *s)
+{
+	while (s->controller && s->controller->devices) {
+		bool gone = false;
+
+		controller_detach(s->controller, s->controller->device[0], device_gone, &gone);
+		while (!gone)
+			loop_once(s->loop, -1);
+	}
+}
+
+static int close_drives(struct machine *m)
+{
+	int status = 0;
+
+	while (m->drives) {
+		struct drive *d = m->drives;
+		int r;
+
+		m->drives = d->next;
+		device_free(d->device);
+		d->device = NULL;
+		r = medium_unref(d->medium);
+		d->medium = NULL;
+		if (r)
+			events_emit(m->events, "flush-failed", d->name,
+				    "%s could not be made durable: %s", d->name, strerror(-r));
+		if (!status)
+			status = r;
+		drive_free(d);
+	}
+	return status;
+}
+
+int machine_stop(struct machine *m)
+{
+	for (unsigned i = 0; i < m->stations; i++) {
+		struct station *s = &m->station[i];
+
+		s->stop = (struct loop_task){.run = stop_front, .opaque = s};
+		if (s->started)
+			loop_post(s->loop, &s->stop);
+	}
+	for (unsigned i = 0; i < m->stations; i++)
+		if (m->station[i].started) {
+			pthread_join(m->station[i].thread, NULL);
+			m->station[i].started = false;
+		}
+	for (unsigned i = 0; i < m->stations; i++)
+		detach_all(&m->station[i]);
+	/* Answers that are on their way to the control socket. */
+	loop_once(m->control, 0);
+	return close_drives(m);
+}
+
+void machine_free(struct machine *m)
+{
+	if (!m)
+		return;
+	for (unsigned i = 0; i < m->stations; i++)
+		station_free(&m->station[i]);
+	free(m->station);
+	for (unsigned i = 0; m->group && i < m->description->groups; i++)
+		vd_group_unref(m->group[i]);
+	free(m->group);
+	for (unsigned i = 0; m->folder && m->folder[i]; i++)
+		free(m->folder[i]);
+	free(m->folder);
+	media_free(m->media);
+	free(m);
+}
+
+const char *const *machine_folders(const struct machine *m)
+{
+	return (const char *const *)m->folder;
+}
+
+const struct machine_description *machine_description(const struct machine *m)
+{
+	return m->description;
+}

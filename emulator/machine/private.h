@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* private.h - a machine from inside: its stations (a controller with its thread) and drives. */
+#ifndef VIMG_MACHINE_PRIVATE_H
+#define VIMG_MACHINE_PRIVATE_H
+
+#include <pthread.h>
+
+#include "machine/machine.h"
+
+struct vfio_user;
+
+struct station {
+	struct machine *machine;
+	const struct controller_description *description;
+	struct loop *loop;
+	struct controller *controller;
+	struct vfio_user *front;
+	int listen_fd;			/* -1: none, or the front's */
+	bool bound;
+	pthread_t thread;
+	bool started;
+	void (*enter)(void);
+	struct loop_task stop, power_on, power_is_on;
+	int power_status;
+};
+
+/* A disk on a controller. */
+struct drive {
+	struct drive *next;
+	struct station *station;
+	struct medium *medium;
+	struct device *device;
+	char *name;
+	char address[64];
+	bool detaching;
+};
+
+struct machine {
+	const struct machine_description *description;
+	struct loop *control;
+	struct events *events;
+	struct media *media;
+	struct vd_group **group;	/* as in the description */
+	struct station *station;
+	unsigned stations;
+	struct drive *drives;		/* the control thread's */
+	char **folder;
+};
+
+int machine_fail(struct vd_error *err, int code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void machine_warn_limit(struct machine *m, const char *group, uint64_t limit);
+
+int drive_open(struct station *s, const struct disk_description *d, struct drive **out,
+	       struct vd_error *err);
+int drive_attach(struct drive *d, const struct option_values *address, struct vd_error *err);
+int drive_register(struct drive *d);
+void drive_unregister(struct drive *d);
+struct drive *drive_find(struct machine *m, const char *name);
+void drive_free(struct drive *d);
+
+#endif

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ctl.c - vimg-emulator ctl: asks a running server, and prints its answer. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "program/program.h"
+#include "text.h"
+
+int control_connect(const char *path, struct vd_error *err)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	CLEANUP_CLOSE int fd = -1;
+
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		snprintf(err->text, sizeof(err->text), "%.200s: the name of a socket is shorter",
+			 path);
+		return -ENAMETOOLONG;
+	}
+	strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address))) {
+		int r = -errno;
+
+		snprintf(err->text, sizeof(err->text), "%.200s: %s", path,
+			 r == -ECONNREFUSED ? "no server listens there" : strerror(-r));
+		return r;
+	}
+	return TAKE_FD(fd);
+}
+
+static bool send_all(int fd, const char *text, size_t n)
+{
+	while (n) {
+		ssize_t sent = send(fd, text, n, MSG_NOSIGNAL);
+
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent <= 0)
+			return false;
+		text += sent;
+		n -= (size_t)sent;
+	}
+	return true;
+}
+
+static int ask(int fd, const char *verb, int argc, char *const *argv)
+{
+	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
+	const char *text;
+	bool sent;
+
+	for (int i = 0; i < argc; i++)
+		json_object_array_add(list, json_object_new_string(argv[i]));
+	json_object_object_add(o, "do", json_object_new_string(verb));
+	json_object_object_add(o, "arguments", list);
+	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
+	sent = send_all(fd, text, strlen(text)) && send_all(fd, "\n", 1);
+	json_object_put(o);
+	return sent ? 0 : -EPIPE;
+}
+
+/* ---------------------------------------------------------------------------------------- printing */
+
+static const char *text_of(struct json_object *o, const char *name)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(o, name, &value) ? json_object_get_string(value) : "";
+}
+
+static uint64_t number_of(struct json_object *o, const char *name)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(o, name, &value) ? json_object_get_uint64(value) : 0;
+}
+
+static struct json_object *member(struct json_object *o, const char *name)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(o, name, &value) ? value : NULL;
+}
+
+/* Text of images and users, on a terminal. */
+static void print_text(const char *text)
+{
+	CLEANUP_FREE char *clean = malloc(TEXT_CLEAN_ROOM(strlen(text)));
+
+	if (clean)
+		fputs(text_clean(clean, text, true), stdout);
+}
+
+static const char *size_text(uint64_t n, char *text, size_t room)
+{
+	static const char *const unit[] = {"", "K", "M", "G", "T", "P", "E"};
+	unsigned u = 0;
+	double d = (double)n;
+
+	while (d >= 1000 && u < 6) {
+		d /= 1024;
+		u++;
+	}
+	snprintf(text, room, u && d < 10 ? "%.1f%s" : "%.0f%s", d, unit[u]);
+	return text;
+}
+
+static void print_operations(struct json_object *disk)
+{
+	struct json_object *ops = member(disk, "operations");
+	char bytes[32];
+
+	if (!ops)
+		return;
+	json_object_object_foreach(ops, name, op) {
+		uint64_t errors = number_of(op, "errors");
+
+		if (!number_of(op, "requests"))
+			continue;
+		printf("      %-13s %10" PRIu64 " requests %8s", name, number_of(op, "requests"),
+		       size_text(number_of(op, "bytes"), bytes, sizeof(bytes)));
+		if (errors)
+			printf(", %" PRIu64 " failed", errors);
+		putchar('\n');
+	}
+}
+
+static void print_disk(struct json_object *disk)
+{
+	struct json_object *latency = member(disk, "latency-ns");
+	char size[32];
+
+	printf("   ");
+	print_text(text_of(disk, "name"));
+	printf("  %s  %s  ", size_text(number_of(disk, "size"), size, sizeof(size)),
+	       text_of(disk, "mode"));
+	print_text(text_of(disk, "image"));
+	if (*text_of(disk, "diff")) {
+		printf(" -> ");
+		print_text(text_of(disk, "diff"));
+	}
+	putchar('\n');
+	print_operations(disk);
+	if (latency && number_of(latency, "max"))
+		printf("      latency       p50 %.1f us, p99 %.1f us, max %.1f us; depth %" PRIu64
+		       ", at most %" PRIu64 "\n",
+		       (double)number_of(latency, "p50") / 1000,
+		       (double)number_of(latency, "p99") / 1000,
+		       (double)number_of(latency, "max") / 1000, number_of(disk, "queue-depth"),
+		       number_of(disk, "queue-depth-max"));
+	if (number_of(disk, "waiting-for-space"))
+		printf("      %" PRIu64 " requests wait for space on the host's disk\n",
+		       number_of(disk, "waiting-for-space"));
+}
+
+static void print_status(struct json_object *answer)
+{
+	struct json_object *controllers = member(answer, "controllers");
+	struct json_object *groups = member(answer, "groups");
+	char size[32];
+
+	for (size_t i = 0; controllers && i < json_object_array_length(controllers); i++) {
+		struct json_object *c = json_object_array_get_idx(controllers, i);
+		struct json_object *disks = c ? member(c, "disks") : NULL;
+
+		if (!c)
+			continue;
+		print_text(text_of(c, "name"));
+		printf("  %s  %s  ", text_of(c, "type"),
+		       json_object_get_boolean(member(c, "connected")) ? "connected" : "waiting");
+		print_text(text_of(c, "socket"));
+		putchar('\n');
+		for (size_t j = 0; disks && j < json_object_array_length(disks); j++)
+			print_disk(json_object_array_get_idx(disks, j));
+	}
+	for (size_t i = 0; groups && i < json_object_array_length(groups); i++) {
+		struct json_object *g = json_object_array_get_idx(groups, i);
+		uint64_t limit = number_of(g, "limit");
+
+		printf("group ");
+		print_text(text_of(g, "name"));
+		if (limit)
+			printf("  %s bytes per second\n", size_text(limit, size, sizeof(size)));
+		else
+			printf("  no limit\n");
+	}
+}
+
+static void print_event(struct json_object *o)
+{
+	time_t seconds = (time_t)(number_of(o, "time-ms") / 1000);
+	char when[32] = "";
+	struct tm tm;
+
+	if (localtime_r(&seconds, &tm))
+		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
+	printf("%s  %-18s ", when, text_of(o, "event"));
+	print_text(text_of(o, "text"));
+	putchar('\n');
+}
+
+/* ------------------------------------------------------------------------------------------ verbs */
+
+static int print_answer(const char *verb, const char *line, bool json)
+{
+	struct json_object *o = json_tokener_parse(line), *answer;
+	int status = STATUS_FAILED;
+
+	if (!o) {
+		say("the server's answer is no JSON");
+		return STATUS_FAILED;
+	}
+	answer = member(o, "answer");
+	if (!json_object_get_boolean(member(o, "ok"))) {
+		CLEANUP_FREE char *clean = malloc(TEXT_CLEAN_ROOM(strlen(text_of(o, "error"))));
+
+		if (clean)
+			say("%s", text_clean(clean, text_of(o, "error"), true));
+	} else {
+		status = STATUS_OK;
+		if (json && answer)
+			puts(json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PRETTY));
+		else if (!strcmp(verb, "status") && answer)
+			print_status(answer);
+		else if (!strcmp(verb, "attach") && answer)
+			print_text(text_of(answer, "disk")), putchar('\n');
+	}
+	json_object_put(o);
+	return status;
+}
+
+static int follow_events(FILE *in, bool json)
+{
+	CLEANUP_FREE char *line = NULL;
+	size_t room = 0;
+
+	while (getline(&line, &room, in) > 0) {
+		struct json_object *o = json_tokener_parse(line);
+
+		if (o && member(o, "event")) {
+			if (json)
+				fputs(line, stdout);
+			else
+				print_event(o);
+		}
+		json_object_put(o);
+		if (fflush(stdout))
+			return STATUS_FAILED;
+	}
+	return STATUS_OK;
+}
+
+static int talk(int fd, const char *verb, int argc, char **argv, bool json)
+{
+	FILE *in = fdopen(fd, "r");
+	CLEANUP_FREE char *line = NULL;
+	size_t room = 0;
+	int status = STATUS_FAILED;
+
+	if (!in) {
+		close(fd);
+		say("out of memory");
+		return STATUS_FAILED;
+	}
+	if (ask(fd, verb, argc, argv))
+		say("the server has hung up");
+	else if (!strcmp(verb, "events"))
+		status = follow_events(in, json);
+	else if (getline(&line, &room, in) <= 0)
+		say("the server has hung up");
+	else
+		status = print_answer(verb, line, json);
+	fclose(in);
+	if (fflush(stdout) || ferror(stdout)) {
+		say("the answer cannot be written: %s", strerror(errno));
+		status = STATUS_FAILED;
+	}
+	return status;
+}
+
+/* What the attached device is called is not all the user wants to type: PATH,OPTION=... is one word. */
+static const struct {
+	const char *name;
+	int arguments;
+	const char *usage;
+} verbs[] = {
+	{"status", 0, "status [--json]"},
+	{"events", 0, "events [--json]"},
+	{"attach", 2, "attach CONTROLLER IMAGE[,OPTION=VALUE]..."},
+	{"detach", 1, "detach DISK"},
+	{"limit", 2, "limit GROUP SIZE"},
+	{"resize", 2, "resize DISK SIZE"},
+	{"retry", 0, "retry"},
+};
+
+/* Files are the server's to open, from the folder it runs in: it gets whole names. */
+static char *absolute(const char *text)
+{
+	CLEANUP_FREE char *folder = NULL;
+	char *path;
+
+	if (*text == '/')
+		return strdup(text);
+	folder = getcwd(NULL, 0);
+	if (!folder)
+		return strdup(text);
+	/* A comma in the folder's own name is written twice. */
+	path = malloc(2 * strlen(folder) + strlen(text) + 2);
+	if (path) {
+		char *to = path;
+
+		for (const char *c = folder; *c; c++) {
+			*to++ = *c;
+			if (*c == ',')
+				*to++ = ',';
+		}
+		sprintf(to, "/%s", text);
+	}
+	return path;
+}
+
+int verb_ctl(int argc, char **argv)
+{
+	bool json = false;
+	char *word[8];
+	CLEANUP_FREE char *image = NULL;
+	struct vd_error err = {""};
+	int n = 0, fd;
+
+	for (int i = 1; i < argc; i++)
+		if (!strcmp(argv[i], "--json"))
+			json = true;
+		else if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+			n = -1, i = argc;
+		else if (n < 8)
+			word[n++] = argv[i];
+	if (n < 0) {
+		puts("Usage: vimg-emulator ctl CONTROL-SOCKET COMMAND [ARGUMENT...]\n");
+		for (unsigned i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
+			printf("  %s\n", verbs[i].usage);
+		return STATUS_OK;
+	}
+	if (n < 2)
+		return usage_error("ctl CONTROL-SOCKET COMMAND is expected");
+	for (unsigned i = 0; i < sizeof(verbs) / sizeof(*verbs); i++) {
+		if (strcmp(word[1], verbs[i].name))
+			continue;
+		if (n - 2 != verbs[i].arguments)
+			return usage_error("ctl CONTROL-SOCKET %s is expected", verbs[i].usage);
+		if (!strcmp(word[1], "attach"))
+			word[3] = image = absolute(word[3]);
+		fd = control_connect(word[0], &err);
+		if (fd < 0) {
+			say("%s", err.text);
+			return STATUS_FAILED;
+		}
+		return talk(fd, word[1], n - 2, word + 2, json);
+	}
+	return usage_error("ctl: there is no command \"%s\"; there are status, events, attach, "
+			   "detach, limit, resize and retry", word[1]);
+}

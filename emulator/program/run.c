@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * run.c - vimg-emulator run: a server and a QEMU with it, until QEMU ends.
+ *
+ *	this process --- pipe, control socket --- server (a child, locked in)
+ *		\--- QMP --- QEMU (a child) ----- vfio-user sockets ---/
+ *
+ * When the host's disk is full the server keeps the guest's writes waiting, and this process stops
+ * the machine, so that the guest does not lose patience; when there is space again it goes on.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "program/program.h"
+#include "text.h"
+
+struct lines {
+	int fd;				/* -1: not connected */
+	char text[65536];
+	size_t length;
+};
+
+struct run {
+	struct arguments *arguments;
+	char folder[64];		/* of our sockets */
+	char *qmp_path;
+	pid_t server, qemu;
+	int stop_fd;			/* closed: the server ends */
+	int signals;
+	struct lines control, qmp;
+	unsigned full;			/* disks that wait for space */
+	bool stopped;			/* we stopped the machine */
+	int qemu_status, server_status;
+};
+
+/* ----------------------------------------------------------------------------------------- sockets */
+
+static char *in_folder(const struct run *r, const char *name)
+{
+	char *path;
+
+	return asprintf(&path, "%s/%s", r->folder, name) < 0 ? NULL : path;
+}
+
+static int make_folder(struct run *r)
+{
+	const char *base = getenv("XDG_RUNTIME_DIR");
+
+	if (!base || access(base, W_OK) || strlen(base) > 24)
+		base = "/tmp";
+	snprintf(r->folder, sizeof(r->folder), "%s/vimg-emulator.XXXXXX", base);
+	if (!mkdtemp(r->folder)) {
+		say("%s: %s", r->folder, strerror(errno));
+		return STATUS_FAILED;
+	}
+	return STATUS_OK;
+}
+
+static int name_sockets(struct run *r)
+{
+	struct machine_description *m = &r->arguments->machine;
+
+	for (unsigned i = 0; i < m->controllers; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "controller%u", i);
+		if (!m->controller[i].socket)
+			m->controller[i].socket = in_folder(r, name);
+		if (!m->controller[i].socket)
+			return STATUS_FAILED;
+	}
+	r->qmp_path = in_folder(r, "qmp");
+	return r->qmp_path ? STATUS_OK : STATUS_FAILED;
+}
+
+static void remove_folder(const struct run *r)
+{
+	if (r->qmp_path)
+		unlink(r->qmp_path);
+	if (*r->folder)
+		rmdir(r->folder);
+}
+
+/* ----------------------------------------------------------------------------------------- children */
+
+static void unblock_all(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int start_server(struct run *r)
+{
+	int ready[2], stop[2];
+	char byte;
+
+	if (pipe2(ready, O_CLOEXEC) || pipe2(stop, O_CLOEXEC)) {
+		say("a pipe: %s", strerror(errno));
+		return STATUS_FAILED;
+	}
+	r->server = fork();
+	if (!r->server) {
+		/* A terminal's interrupt is for QEMU; the server ends after it. */
+		setpgid(0, 0);
+		unblock_all();
+		close(r->signals);
+		close(ready[0]);
+		close(stop[1]);
+		_exit(serve(r->arguments, ready[1], stop[0]));
+	}
+	close(ready[1]);
+	close(stop[0]);
+	r->stop_fd = stop[1];
+	if (r->server < 0) {
+		say("the server cannot be started: %s", strerror(errno));
+		close(ready[0]);
+		return STATUS_FAILED;
+	}
+	/* End of file: it said why. */
+	while (read(ready[0], &byte, 1) < 0 && errno == EINTR)
+		;
+	close(ready[0]);
+	return STATUS_OK;
+}
+
+static bool server_is_there(struct run *r)
+{
+	int status;
+
+	if (waitpid(r->server, &status, WNOHANG) != r->server)
+		return true;
+	r->server = 0;
+	return false;
+}
+
+struct words {
+	char **word;
+	unsigned count;
+};
+
+static void add(struct words *w, const char *text)
+{
+	char **grown = reallocarray(w->word, w->count + 2, sizeof(*grown));
+
+	if (!grown || !text) {
+		say("out of memory");
+		_exit(STATUS_FAILED);
+	}
+	w->word = grown;
+	grown[w->count++] = (char *)text;
+	grown[w->count] = NULL;
+}
+
+static bool is_option(const char *word, const char *name)
+{
+	while (*word == '-')
+		word++;
+	return !strcmp(word, name);
+}
+
+/* The value of QEMU's -m: "512", "2G", "size=2G,slots=2". */
+static const char *memory_size(char **word, int count)
+{
+	static char size[64];
+
+	snprintf(size, sizeof(size), "128M");
+	for (int i = 0; i + 1 < count; i++) {
+		const char *value = word[i + 1];
+
+		if (!is_option(word[i], "m") || *word[i] != '-')
+			continue;
+		if (!strncmp(value, "size=", 5))
+			value += 5;
+		snprintf(size, sizeof(size), "%.*s", (int)strcspn(value, ","), value);
+		if (*size && strspn(size, "0123456789") == strlen(size))
+			strcat(size, "M");
+	}
+	return size;
+}
+
+static bool mentions(char **word, int count, const char *text)
+{
+	for (int i = 0; i < count; i++)
+		if (strstr(word[i], text))
+			return true;
+	return false;
+}
+
+static char *device_text(const struct controller_description *c)
+{
+	struct json_object *o = json_object_new_object(), *socket = json_object_new_object();
+	char *text;
+
+	json_object_object_add(o, "driver", json_object_new_string("vfio-user-pci"));
+	json_object_object_add(o, "id", json_object_new_string(c->name));
+	json_object_object_add(socket, "type", json_object_new_string("unix"));
+	json_object_object_add(socket, "path", json_object_new_string(c->socket));
+	json_object_object_add(o, "socket", socket);
+	if (c->bootindex)
+		json_object_object_add(o, "bootindex", json_object_new_int(atoi(c->bootindex)));
+	text = strdup(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+	json_object_put(o);
+	return text;
+}
+
+/* What the user said, and what the machine needs besides. */
+static void qemu_words(const struct run *r, struct words *w)
+{
+	const struct machine_description *m = &r->arguments->machine;
+	char **rest = r->arguments->rest;
+	int count = r->arguments->rest_count;
+	char *text;
+
+	if (count && *rest[0] != '-') {
+		add(w, rest[0]);
+		rest++;
+		count--;
+	} else {
+		const char *named = getenv("VIMG_QEMU");
+
+		add(w, named && *named ? named : "qemu-system-x86_64");
+	}
+	for (int i = 0; i < count; i++)
+		add(w, rest[i]);
+	/* Guest memory that the server can map, too. */
+	if (!mentions(rest, count, "memory-backend")) {
+		if (asprintf(&text, "memory-backend-memfd,id=vimg-memory,size=%s,share=on",
+			     memory_size(rest, count)) < 0)
+			text = NULL;
+		add(w, "-object");
+		add(w, text);
+		add(w, "-machine");
+		add(w, "memory-backend=vimg-memory");
+	}
+	if (asprintf(&text, "unix:%s,server=on,wait=off", r->qmp_path) < 0)
+		text = NULL;
+	add(w, "-qmp");
+	add(w, text);
+	for (unsigned i = 0; i < m->controllers; i++) {
+		add(w, "-device");
+		add(w, device_text(&m->controller[i]));
+	}
+}
+
+static int start_qemu(struct run *r)
+{
+	struct words w = {0};
+
+	qemu_words(r, &w);
+	r->qemu = fork();
+	if (!r->qemu) {
+		unblock_all();
+		signal(SIGPIPE, SIG_DFL);
+		execvp(w.word[0], w.word);
+		say("%s: %s", w.word[0], strerror(errno));
+		_exit(127);
+	}
+	if (r->qemu < 0)
+		say("QEMU cannot be started: %s", strerror(errno));
+	return r->qemu < 0 ? STATUS_FAILED : STATUS_OK;
+}
+
+/* ------------------------------------------------------------------------------------ conversations */
+
+static void send_line(struct lines *l, const char *text)
+{
+	if (l->fd >= 0 && send(l->fd, text, strlen(text), MSG_NOSIGNAL) < 0)
+		say("%s", strerror(errno));
+}
+
+/* QMP is there some time after QEMU began. */
+static void connect_qmp(struct run *r)
+{
+	struct vd_error err;
+
+	if (r->qmp.fd >= 0 || !r->qemu)
+		return;
+	r->qmp.fd = control_connect(r->qmp_path, &err);
+	if (r->qmp.fd < 0)
+		r->qmp.fd = -1;
+	else
+		send_line(&r->qmp, "{\"execute\": \"qmp_capabilities\"}\n");
+}
+
+static void stop_machine(struct run *r)
+{
+	if (r->stopped)
+		return;
+	r->stopped = true;
+	say("the machine is stopped until there is space on the host's disk");
+	send_line(&r->qmp, "{\"execute\": \"stop\"}\n");
+}
+
+static void continue_machine(struct run *r)
+{
+	if (!r->stopped)
+		return;
+	r->stopped = false;
+	say("the machine goes on");
+	send_line(&r->qmp, "{\"execute\": \"cont\"}\n");
+}
+
+static void on_server_line(struct run *r, const char *line)
+{
+	struct json_object *o = json_tokener_parse(line), *name;
+	const char *event = "";
+
+	if (o && json_object_object_get_ex(o, "event", &name))
+		event = json_object_get_string(name);
+	if (!strcmp(event, "disk-full")) {
+		r->full++;
+		stop_machine(r);
+	} else if (!strcmp(event, "disk-space")) {
+		if (r->full && !--r->full)
+			continue_machine(r);
+	}
+	json_object_put(o);
+}
+
+static void on_qmp_line(struct run *r, const char *line)
+{
+	(void)r;
+	if (strstr(line, "\"error\""))
+		say("QMP: %s", line);
+}
+
+static void read_lines(struct run *r, struct lines *l, void (*on_line)(struct run *, const char *))
+{
+	ssize_t n = read(l->fd, l->text + l->length, sizeof(l->text) - 1 - l->length);
+	char *end;
+
+	if (n <= 0) {
+		close(l->fd);
+		l->fd = -1;
+		return;
+	}
+	l->length += (size_t)n;
+	while ((end = memchr(l->text, '\n', l->length))) {
+		size_t used = (size_t)(end - l->text) + 1;
+
+		*end = '\0';
+		on_line(r, l->text);
+		l->length -= used;
+		memmove(l->text, l->text + used, l->length);
+	}
+	if (l->length == sizeof(l->text) - 1)
+		l->length = 0;	/* not for us */
+}
+
+/* -------------------------------------------------------------------------------------------- loop */
+
+static void on_signal(struct run *r)
+{
+	struct signalfd_siginfo info;
+	int status;
+	pid_t child;
+
+	if (read(r->signals, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo != SIGCHLD) {
+		if (r->qemu)
+			kill(r->qemu, SIGTERM);
+		return;
+	}
+	while ((child = waitpid(-1, &status, WNOHANG)) > 0)
+		if (child == r->qemu) {
+			r->qemu = 0;
+			r->qemu_status = status;
+		} else if (child == r->server) {
+			r->server = 0;
+			r->server_status = status;
+			if (r->qemu) {
+				say("the server has ended; QEMU ends, too");
+				kill(r->qemu, SIGTERM);
+			}
+		}
+}
+
+static void watch(struct run *r)
+{
+	while (r->qemu) {
+		struct pollfd p[] = {
+			{.fd = r->signals, .events = POLLIN},
+			{.fd = r->control.fd, .events = POLLIN},
+			{.fd = r->qmp.fd, .events = POLLIN},
+		};
+
+		if (poll(p, 3, r->qmp.fd < 0 ? 100 : -1) < 0 && errno != EINTR)
+			break;
+		connect_qmp(r);
+		if (p[1].revents)
+			read_lines(r, &r->control, on_server_line);
+		if (p[2].revents && r->qmp.fd >= 0)
+			read_lines(r, &r->qmp, on_qmp_line);
+		if (p[0].revents)
+			on_signal(r);
+	}
+}
+
+static int watch_signals(struct run *r)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	r->signals = signalfd(-1, &set, SFD_CLOEXEC);
+	return r->signals < 0 ? STATUS_FAILED : STATUS_OK;
+}
+
+static int end_server(struct run *r)
+{
+	int status = r->server_status;
+
+	if (r->control.fd >= 0)
+		close(r->control.fd);
+	if (r->stop_fd >= 0)
+		close(r->stop_fd);
+	if (r->server > 0)
+		while (waitpid(r->server, &status, 0) < 0 && errno == EINTR)
+			;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : STATUS_FAILED;
+}
+
+static int exit_status(const struct run *r)
+{
+	if (WIFEXITED(r->qemu_status) && WEXITSTATUS(r->qemu_status))
+		say("QEMU ended with status %d; it has to speak vfio-user (10.1 or newer); "
+		    "VIMG_QEMU names another", WEXITSTATUS(r->qemu_status));
+	if (WIFSIGNALED(r->qemu_status))
+		say("QEMU was ended by signal %d", WTERMSIG(r->qemu_status));
+	return WIFEXITED(r->qemu_status) ? WEXITSTATUS(r->qemu_status) :
+	       128 + WTERMSIG(r->qemu_status);
+}
+
+static int supervise(struct run *r)
+{
+	struct vd_error err = {""};
+	int status = start_server(r), server;
+
+	if (!status && !server_is_there(r))
+		status = STATUS_FAILED;
+	if (!status) {
+		r->control.fd = control_connect(r->arguments->control, &err);
+		if (r->control.fd < 0)
+			status = STATUS_FAILED;
+		send_line(&r->control, "{\"do\": \"events\"}\n");
+	}
+	if (!status)
+		status = start_qemu(r);
+	if (!status) {
+		watch(r);
+		status = exit_status(r);
+	}
+	server = end_server(r);
+	return status ? status : server;
+}
+
+static int run(struct arguments *a)
+{
+	struct run *r = calloc(1, sizeof(*r));
+	int status;
+
+	if (!r)
+		return STATUS_FAILED;
+	r->arguments = a;
+	r->control.fd = r->qmp.fd = r->stop_fd = -1;
+	status = make_folder(r);
+	if (!status)
+		status = name_sockets(r);
+	if (!status && !a->control)
+		a->control = in_folder(r, "control");
+	if (!status)
+		status = watch_signals(r);
+	if (!status)
+		status = supervise(r);
+	remove_folder(r);
+	free(r->qmp_path);
+	free(r);
+	return status;
+}
+
+int verb_run(int argc, char **argv)
+{
+	struct vd_error err = {""};
+	struct arguments a;
+	int status = arguments_parse(argc, argv, &a);
+
+	if (!status && a.help)
+		arguments_help();
+	else if (!status && description_check(&a.machine, false, &err))
+		status = usage_error("%s", err.text);
+	else if (!status && !a.rest_count)
+		status = usage_error("-- and the arguments of QEMU are expected at the end");
+	else if (!status)
+		status = run(&a);
+	arguments_free(&a);
+	return status;
+}

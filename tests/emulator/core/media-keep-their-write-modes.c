@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* VirtualBox's write modes: where writes go, what a power-on throws away, and what is refused. */
+#include <sys/stat.h>
+
+#include "device/medium.h"
+#include "test.h"
+
+#define SIZE (4u << 20)
+
+static struct media *media;
+
+static void make(const char *path, const char *format, unsigned flags)
+{
+	struct vd_create_options o = {.format = format, .size = SIZE, .flags = flags};
+	struct vd_error err;
+
+	if (vd_create(path, &o, &err))
+		test_fail(__FILE__, __LINE__, "%s", err.text);
+}
+
+static struct medium *opened(const struct medium_options *o)
+{
+	struct vd_error err = {""};
+	struct medium *m;
+
+	if (medium_open(media, o, &m, &err))
+		test_fail(__FILE__, __LINE__, "%s", err.text);
+	return m;
+}
+
+static void refused(const struct medium_options *o, const char *part)
+{
+	struct vd_error err = {""};
+	struct medium *m;
+
+	CHECK(medium_open(media, o, &m, &err) < 0);
+	if (!strstr(err.text, part))
+		test_fail(__FILE__, __LINE__, "\"%s\" has no \"%s\"", err.text, part);
+}
+
+static void put(struct medium *m, char c)
+{
+	char buf[4096];
+
+	memset(buf, c, sizeof(buf));
+	CHECK_OK(vd_write(medium_disk(m), buf, sizeof(buf), 65536, 0));
+}
+
+static char get(struct medium *m)
+{
+	char c;
+
+	CHECK_OK(vd_read(medium_disk(m), &c, 1, 65536, 0));
+	return c;
+}
+
+static void test_immutable(const char *format)
+{
+	char *base = test_path("base"), *diff = test_path("other.vdi");
+	struct medium_options normal = {.path = base};
+	struct medium_options immutable = {.path = base, .mode = MEDIUM_IMMUTABLE};
+	struct medium_options other = immutable;
+	struct vd_error err = {""};
+	struct medium *m, *n;
+	struct vd_image_info info;
+	struct vd_uuid id;
+
+	make(base, format, 0);
+	m = opened(&normal);
+	put(m, 'b');
+	CHECK_OK(medium_unref(m));
+
+	m = opened(&immutable);
+	CHECK_EQ(get(m), 'b');
+	put(m, 'i');
+	CHECK_OK(vd_image_info(medium_disk(m), 0, &info));
+	id = info.uuid;
+	/* The first power-on finds what was just made. */
+	CHECK_OK(medium_power_on(m, &err));
+	CHECK_EQ(get(m), 'i');
+	CHECK_OK(medium_power_on(m, &err));
+	CHECK_EQ(get(m), 'b');
+	CHECK_OK(vd_image_info(medium_disk(m), 0, &info));
+	CHECK(vd_uuid_equal(&info.uuid, &id));
+	CHECK_STR(info.path, medium_diff(m));
+	put(m, 'j');
+
+	/* Two machines on one base, each with an image of its own. */
+	refused(&immutable, medium_diff(m));
+	other.diff = diff;
+	n = opened(&other);
+	CHECK_EQ(get(n), 'b');
+	put(n, 'o');
+	CHECK_EQ(get(m), 'j');
+	CHECK_OK(medium_unref(n));
+	CHECK_OK(medium_unref(m));
+
+	/* Opening it again is a power-on, too; the base is as it was. */
+	m = opened(&immutable);
+	CHECK_EQ(get(m), 'b');
+	CHECK_OK(vd_image_info(medium_disk(m), 0, &info));
+	CHECK(vd_uuid_equal(&info.uuid, &id));
+	/* Writing to a base with children takes force. */
+	refused(&normal, "in use");
+	unlink(medium_diff(m));
+	CHECK_OK(medium_unref(m));
+	if (strcmp(format, "raw"))	/* has no id that a child could name */
+		refused(&normal, "would be damaged");
+	unlink(diff);
+	m = opened(&normal);
+	CHECK_EQ(get(m), 'b');
+	CHECK_OK(medium_unref(m));
+	unlink(base);
+	free(base);
+	free(diff);
+}
+
+static void test_multiattach(void)
+{
+	char *base = test_path("base.vdi"), *diff = test_path("mine.vdi");
+	struct medium_options o = {.path = base, .mode = MEDIUM_MULTIATTACH, .diff = diff};
+	struct vd_error err = {""};
+	struct medium *m;
+
+	make(base, "vdi", 0);
+	m = opened(&o);
+	put(m, 'm');
+	CHECK_OK(medium_power_on(m, &err));
+	CHECK_OK(medium_unref(m));
+	m = opened(&o);
+	CHECK_OK(medium_power_on(m, &err));
+	CHECK_EQ(get(m), 'm');
+	CHECK_OK(medium_unref(m));
+	unlink(diff);
+
+	/* What is no child of this image is not touched. */
+	make(diff, "vdi", 0);
+	refused(&o, "no differencing image of");
+	o.mode = MEDIUM_IMMUTABLE;
+	refused(&o, "no differencing image of");
+	o.mode = MEDIUM_NORMAL;
+	refused(&o, "diff= goes with");
+	unlink(diff);
+	unlink(base);
+	free(base);
+	free(diff);
+}
+
+static void test_others(void)
+{
+	char *fixed = test_path("fixed.vdi"), *dynamic = test_path("dynamic.vdi");
+	struct medium_options o = {.path = fixed, .mode = MEDIUM_SHAREABLE};
+	struct medium *a, *b;
+	char c = 'x';
+
+	make(fixed, "vdi", VD_CREATE_FIXED);
+	make(dynamic, "vdi", 0);
+	a = opened(&o);
+	b = opened(&o);
+	CHECK(a == b);
+	put(a, 's');
+	CHECK_OK(medium_unref(a));
+	CHECK_EQ(get(b), 's');
+	CHECK_OK(medium_unref(b));
+	a = opened(&o);	/* nobody else has it any more */
+	CHECK_EQ(get(a), 's');
+	CHECK_OK(medium_unref(a));
+	o.path = dynamic;
+	refused(&o, "only fixed ones can be shareable");
+
+	o = (struct medium_options){.path = fixed, .mode = MEDIUM_READONLY};
+	a = opened(&o);
+	CHECK(medium_is_readonly(a));
+	CHECK_EQ(vd_write(medium_disk(a), &c, 1, 0, 0), -EROFS);
+	CHECK_OK(medium_unref(a));
+	o.path = "/does/not/exist";
+	refused(&o, "/does/not/exist");
+	free(fixed);
+	free(dynamic);
+}
+
+int main(void)
+{
+	CHECK_OK(media_new(&media));
+	test_immutable("vdi");
+	test_immutable("vhd");
+	test_immutable("raw");
+	test_multiattach();
+	test_others();
+	media_free(media);
+	return 0;
+}

@@ -1,0 +1,2 @@
+sh_tests += %D%/a-server-is-controlled-while-it-runs.sh
+sh_tests += %D%/wrong-command-lines-start-nothing.sh

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Mistakes on the command line of vimg-emulator end with 2 and one sentence, files that cannot be
+# served with 1; no socket and no image is left behind.
+. "$top_srcdir/tests/test-lib.sh"
+
+tmpdir
+cd "$tmp"
+vimg create -q disk.vdi 16M
+vimg create -q fixed.vdi 16M --fixed
+before=$(ls; sha256sum disk.vdi)
+
+# mistake STATUS "PART OF THE SENTENCE" ARG...
+mistake() {
+	local want=$1 part=$2 status=0
+	shift 2
+	said=$(timeout 10 vimg-emulator "$@" 2>&1 </dev/null) || status=$?
+	[ $status = "$want" ] || fail "$*: status $status, says: $said"
+	grep -qF -e "$part" <<<"$said" || fail "$*: says: $said"
+}
+
+s='nvme,socket=s'
+mistake 2 'serve, run or ctl'
+mistake 2 'no command "sreve"' sreve
+mistake 2 'no --controller' serve
+mistake 2 'no option --disc' serve --disc a.vdi
+mistake 2 'its value is missing' serve --disk
+mistake 2 '--controller comes first' serve --disk disk.vdi
+mistake 2 'no controller "ide"' serve --controller ide,socket=s
+mistake 2 'socket= is missing' serve --controller nvme
+mistake 2 'no option colour=' serve --controller nvme,socket=s,colour=red
+mistake 2 'no option colour=' serve --controller $s --disk disk.vdi,colour=red
+mistake 2 'no --group G' serve --controller $s --disk disk.vdi,group=G
+mistake 2 'only options are expected' serve --controller $s --disk disk.vdi and more
+mistake 2 'have the socket s' serve --controller $s --controller $s,name=other
+mistake 2 'arguments of QEMU' run --controller nvme --disk disk.vdi
+mistake 2 'ctl CONTROL-SOCKET' ctl
+mistake 2 'limit GROUP SIZE' ctl x limit
+mistake 2 'no command "stop"' ctl x stop
+
+mistake 1 'missing.vdi' serve --controller $s --disk missing.vdi
+mistake 1 'only fixed ones can be shareable' serve --controller $s --disk disk.vdi,mode=shareable
+mistake 1 'in use' serve --controller $s --disk disk.vdi --disk disk.vdi
+mistake 1 'nsid=1' serve --controller $s --disk disk.vdi,nsid=1 --disk fixed.vdi,nsid=1
+mistake 1 'nsid=x' serve --controller $s --disk disk.vdi,nsid=x
+mistake 1 'longer than 20' serve --controller $s --disk disk.vdi,serial=123456789012345678901
+mistake 1 'nowhere' serve --controller nvme,socket=nowhere/s --disk disk.vdi
+mistake 1 'disk.vdi' serve --controller nvme,socket=disk.vdi --disk fixed.vdi
+mistake 1 'No such file' ctl nowhere status
+
+[ "$before" = "$(ls; sha256sum disk.vdi)" ] || fail "something was changed: $(ls)"
