@@ -167,7 +167,9 @@ static void test_detach_in_flight(struct guest *g)
 	}
 	c = (struct command){ .opcode = NVME_IO_FLUSH, .nsid = NVME_ALL };
 	submit(g, &io, &c);
-	turn(g, 5);
+	/* One that stalls keeps the storage there. */
+	while (!storage_stall_waiting(stall))
+		turn(g, 1);
 	in_process_detach(g->p, d);
 	for (unsigned i = 0; i < 9; i++) {
 		struct completion done = await(g, &io);
