@@ -11,14 +11,14 @@ class Controller:
 		"""Where the disk of this number is plugged in, as options of --disk."""
 		raise NotImplementedError
 
-	def peer(self, disks, options):
-		"""QEMU's own controller with these disks, as arguments of QEMU. Options are those of ours."""
+	def peer(self, disks, options, place=0):
+		"""QEMU's own controller with these disks, as arguments of QEMU; options are those of ours."""
 		raise NotImplementedError
 
 
-def blockdev(number, disk):
-	return ["-blockdev", "driver=%s,node-name=d%d,discard=unmap,file.driver=file,file.filename=%s" %
-		(disk.format, number, disk.path)]
+def blockdev(place, number, disk):
+	return ["-blockdev", "driver=%s,node-name=d%d-%d,discard=unmap,file.driver=file,file.filename=%s" %
+		(disk.format, place, number, disk.path)]
 
 
 class Nvme(Controller):
@@ -29,11 +29,11 @@ class Nvme(Controller):
 	def address(self, number):
 		return {"nsid": number + 1}
 
-	def peer(self, disks, options):
-		words = ["-device", "nvme,id=c0,serial=peer"]
+	def peer(self, disks, options, place=0):
+		words = ["-device", "nvme,id=c%d,serial=peer" % place]
 		for n, disk in enumerate(disks):
-			words += blockdev(n, disk) + ["-device", "nvme-ns,bus=c0,drive=d%d,nsid=%d,uuid=auto" %
-				(n, disk.address["nsid"])]
+			words += blockdev(place, n, disk) + ["-device", "nvme-ns,bus=c%d,drive=d%d-%d,nsid=%d,uuid=auto" %
+				(place, place, n, disk.address["nsid"])]
 		return words
 
 
@@ -45,11 +45,11 @@ class Ahci(Controller):
 	def address(self, number):
 		return {"port": number}
 
-	def peer(self, disks, options):
-		words = ["-device", "ich9-ahci,id=c0"]
+	def peer(self, disks, options, place=0):
+		words = ["-device", "ich9-ahci,id=c%d" % place]
 		for n, disk in enumerate(disks):
-			words += blockdev(n, disk) + ["-device", "ide-hd,discard_granularity=512,bus=c0.%d,drive=d%d" %
-				(disk.address["port"], n)]
+			words += blockdev(place, n, disk) + ["-device", "ide-hd,discard_granularity=512,bus=c%d.%d,drive=d%d-%d" %
+				(place, disk.address["port"], place, n)]
 		return words
 
 
@@ -61,13 +61,18 @@ class VirtioScsi(Controller):
 	def address(self, number):
 		return {"target": number, "lun": 0}
 
-	def peer(self, disks, options):
+	def peer(self, disks, options, place=0):
 		packed = "off" if "packed=off" in options else "on"
-		words = ["-device", "virtio-scsi-pci,id=c0,disable-legacy=on,packed=" + packed]
+		words = ["-device", "virtio-scsi-pci,id=c%d,disable-legacy=on,packed=%s" % (place, packed)]
 		for n, disk in enumerate(disks):
-			words += blockdev(n, disk) + ["-device", "scsi-hd,bus=c0.0,drive=d%d,serial=peer%d,scsi-id=%d,lun=%d" %
-				(n, n, disk.address["target"], disk.address["lun"])]
+			words += blockdev(place, n, disk) + ["-device", "scsi-hd,bus=c%d.0,drive=d%d-%d,serial=peer%d,scsi-id=%d,lun=%d" %
+				(place, place, n, n, disk.address["target"], disk.address["lun"])]
 		return words
+
+
+class All(Controller):
+	"""For a test that has them all at once."""
+	name = "all"
 
 
 every = {c.name: c for c in (Nvme(), Ahci(), VirtioScsi())}

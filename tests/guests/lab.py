@@ -85,9 +85,12 @@ class Disk:
 				stdin=subprocess.DEVNULL, stdout=out, timeout=120, check=True)
 		return path
 
+	def hash(self):
+		return self._piped("sha256sum").decode().split()[0]
+
 	def must_hash_to(self, digest):
 		"""All the disk holds has the SHA-256 that the guest's `digest` said."""
-		found = self._piped("sha256sum").decode().split()[0]
+		found = self.hash()
 		check(found == digest, "%s holds %s, the guest read %s" % (self.path, found, digest))
 
 	def must_sum_to(self, sum):
@@ -185,7 +188,7 @@ class Machine:
 	"""
 
 	def __init__(self, case, plug, *, name="guest", cpus=2, memory=512, script=None, append="",
-		     reboots=False, tools=True, kernel=True, firmware=None, more=(), wrapper=None):
+		     reboots=False, tools=True, kernel=True, firmware=(), wrapper=None, controllers=None):
 		self.case = case
 		self.console = "%s-console.log" % name
 		self.values = {}
@@ -209,22 +212,17 @@ class Machine:
 			"-qmp", "unix:%s,server=on,wait=off" % case.path("%s-qmp.sock" % name)]
 		if not reboots:
 			words += ["-no-reboot"]
-		if firmware:
-			words += firmware
+		words += list(firmware)
 		if kernel:
 			words += ["-kernel", case.tool("vmlinux"), "-initrd", case.tool("initrd"),
-				"-append", case.kernel_line(append, tools)]
+				"-append", case.kernel_line(append, tools, controllers)]
 		if tools:
 			words += ["-drive", "file=%s,if=virtio,format=raw,readonly=on" % case.tool("tools.img")]
 		if script is not None:
 			words += ["-fw_cfg", "name=opt/vimg/script,file=" + case.script(name, script)]
-		words += list(plug) + list(more)
+		words += list(plug)
 
-		qemu = case.tool("qemu-system-x86_64")
-		if wrapper:
-			command = wrapper + ["--"] + words
-		else:
-			command = [qemu] + words
+		command = wrapper + ["--"] + words if wrapper else [case.tool("qemu-system-x86_64")] + words
 		self.qmp_path = case.path("%s-qmp.sock" % name)
 		self.process = case.start(command, "%s-qemu.log" % name)
 		self.log = "%s-qemu.log" % name
@@ -327,8 +325,8 @@ class Machine:
 			return answer["return"]
 
 	# What a kernel says when a disk or a driver is in trouble, or itself.
-	trouble = re.compile(r"I/O error|timed out|timeout|Kernel panic|Oops|BUG:|blocked for more|"
-		r"exception Emask|failed command|Call Trace|controller is down|corrupt", re.I)
+	trouble = re.compile(r"I/O error|[Tt]imed out|timeout|Kernel panic|Oops|BUG:|blocked for more|"
+		r"exception Emask|failed command|Call Trace|controller is down|[Cc]orrupt")
 
 	def must_be_quiet(self, but=None):
 		"""No error is on the console, save what the pattern `but` allows."""
@@ -379,17 +377,18 @@ class Case:
 			out.write(f.read() + "controller=%s peer=%s\n" % (self.controller.name, "yes" if peer else "") + text)
 		return path
 
-	# What a kernel under emulation does not need to spend its time on.
-	fast = "mitigations=off random.trust_cpu=on tsc=reliable cryptomgr.notests rcupdate.rcu_expedited=1"
+	# What a kernel under emulation does not need to spend its time on, or trips over on a busy host.
+	fast = ("mitigations=off random.trust_cpu=on tsc=reliable no_timer_check cryptomgr.notests "
+		"rcupdate.rcu_expedited=1")
 
-	def kernel_line(self, append, tools):
-		modules = ",".join(self.controller.modules + ["sg", "sd_mod"])
-		return " ".join(["console=ttyS0 loglevel=5 panic=-1", self.fast, "modules=" + modules,
+	def kernel_line(self, append, tools, controllers=None):
+		modules = sum((c.modules for c in controllers or [self.controller]), []) + ["sg", "sd_mod"]
+		return " ".join(["console=ttyS0 loglevel=5 panic=-1", self.fast, "modules=" + ",".join(modules),
 			"tools" if tools else "", append])
 
-	def disk(self, name, size, number=0, **more):
+	def disk(self, name, size, number=0, controller=None, **more):
 		disk = Disk(self, name, size, **more)
-		disk.address = self.controller.address(number)
+		disk.address = (controller or self.controller).address(number)
 		return disk
 
 	def serve(self, *disks, options=()):

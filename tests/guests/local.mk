@@ -12,6 +12,7 @@ EXTRA_DIST += \
 	%D%/flushed-writes-survive-a-power-cut.py \
 	%D%/guest-lib.sh \
 	%D%/lab.py \
+	%D%/one-program-runs-all-controllers.py \
 	%D%/resets-under-load-lose-nothing.py \
 	%D%/run \
 	%D%/soak.py \
