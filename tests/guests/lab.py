@@ -198,7 +198,6 @@ class Machine:
 		listener = socket.socket(socket.AF_UNIX)
 		listener.bind(case.path("%s-talk.sock" % name))
 		listener.listen(1)
-		listener.settimeout(20)
 
 		words = []
 		if not wrapper:
@@ -226,12 +225,16 @@ class Machine:
 		self.qmp_path = case.path("%s-qmp.sock" % name)
 		self.process = case.start(command, "%s-qemu.log" % name)
 		self.log = "%s-qemu.log" % name
-		try:
-			self.talk = listener.accept()[0]
-		except socket.timeout:
-			raise Failure("QEMU did not start in 20 s: " + case.tail(self.log)) from None
-		finally:
-			listener.close()
+		self.talk = self.accept(listener)
+
+	def accept(self, listener):
+		"""QEMU's end of COM2; the firmware and the guest come later."""
+		with listener:
+			for _ in range(100):
+				if select.select([listener], [], [], 0.2)[0]:
+					return listener.accept()[0]
+				check(self.process.poll() is None, "QEMU ended at once: " + self.case.tail(self.log))
+		raise Failure("QEMU did not start in 20 s: " + self.case.tail(self.log))
 
 	def line(self, deadline):
 		"""The next line the guest says, or None when QEMU has ended."""

@@ -6,6 +6,7 @@ EXTRA_DIST += \
 	%D%/boots-by-uefi.py \
 	%D%/controllers.py \
 	%D%/disks-come-and-go.py \
+	%D%/disks-grow-in-use.py \
 	%D%/every-depth-and-size-reads-back.py \
 	%D%/every-kind-of-interrupt-arrives.py \
 	%D%/file-systems-hold-what-is-written.py \

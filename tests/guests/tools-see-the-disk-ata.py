@@ -50,8 +50,9 @@ says "smartctl" 'User Capacity: +67,108,864 bytes' "$(cat /tmp/said)"
 
 def test(case):
 	disks = [case.disk("one.vdi", 64 << 20, 0), case.disk("two.vdi", 32 << 20, 1)]
+	serial = disks[0].serial()
 	server = case.serve(*disks)
-	machine = case.boot("serial=%s\n" % disks[0].serial() + SCRIPT)
+	machine = case.boot("serial=%s\n" % serial + SCRIPT)
 	machine.run(seconds=90)
 	server.stop()
 	for disk in disks:

@@ -25,7 +25,7 @@ for page in 'Unit serial number' 'Device identification' 'Block limits' \
 done
 says "sg_vpd 83" 'Addressed logical unit' "$(sg_vpd -p 0x83 $disk)"
 said=$(sg_vpd -p 0xb0 $disk)
-says "sg_vpd b0: unmap" 'Maximum unmap LBA count: [1-9]' "$said"
+says "sg_vpd b0: unmap" 'Maximum unmap LBA count: (-1|[1-9])' "$said"
 says "sg_vpd b0: descriptors" 'Maximum unmap block descriptor count: [1-9]' "$said"
 check "sg_vpd b1" sg_vpd -p 0xb1 $disk
 said=$(sg_vpd -p 0xb2 $disk)
@@ -92,8 +92,9 @@ says "smartctl" 'User Capacity: +67,108,864 bytes' "$(cat /tmp/said)"
 
 def test(case):
 	disks = [case.disk("one.vdi", 64 << 20, 0), case.disk("two.vdi", 32 << 20, 1)]
+	serial = disks[0].serial()
 	server = case.serve(*disks)
-	machine = case.boot("serial=%s\n" % disks[0].serial() + SCRIPT)
+	machine = case.boot("serial=%s\n" % serial + SCRIPT)
 	machine.run(seconds=90)
 	server.stop()
 	for disk in disks:
