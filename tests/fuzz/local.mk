@@ -26,6 +26,10 @@ fuzz_targets += %D%/vdi-fuzzer
 fuzz_targets += %D%/vhd-fuzzer
 %C%_vhd_fuzzer_LDADD = $(fuzz_libs)
 
+fuzz_targets += %D%/virtio-scsi-fuzzer
+%C%_virtio_scsi_fuzzer_CPPFLAGS = $(emulator_test_cppflags)
+%C%_virtio_scsi_fuzzer_LDADD = emulator/libemulator-int.la $(fuzz_libs) $(JSON_LIBS)
+
 EXTRA_DIST += %D%/corpus
 EXTRA_DIST += %D%/fuzz-image.h
 
