@@ -207,7 +207,7 @@ uint16_t nvme_map(struct nvme_command *c, uint32_t length, bool to_guest)
 {
 	unsigned kind = c->sqe[1] >> 6;
 
-	dma_reset(&c->dma);
+	nvme_charge(c, length);
 	if (kind == 0)
 		return map_prp(c, length);
 	if (kind == 3 || !c->sq->id)

@@ -224,8 +224,7 @@ static uint16_t get_vector(struct nvme_command *c, const struct nvme_settings *s
 /* Milliseconds, then where they come from: the host, or since the reset. */
 static uint16_t get_timestamp(struct nvme_command *c, const struct nvme_settings *set)
 {
-	uint64_t base = set->timestamp_set ? set->timestamp_at : c->n->count.since;
-	uint64_t now = set->timestamp + (loop_now() - base) / 1000000;
+	uint64_t now = set->timestamp + (loop_now() - set->timestamp_at) / 1000000;
 	uint8_t data[8];
 
 	put_le64(data, (now & 0xffffffffffff) | (set->timestamp_set ? 1ull << 49 : 0));
@@ -270,7 +269,7 @@ static uint16_t get_value(struct nvme_command *c, const struct nvme_settings *se
 
 uint16_t nvme_get_features(struct nvme_command *c)
 {
-	struct nvme_settings defaults = { .cache = true, .over = NVME_TEMPERATURE_OVER };
+	struct nvme_settings defaults;
 	unsigned select = nvme_dword(c, 10) >> 8 & 7;
 	uint32_t can = capabilities(c->sqe[40]);
 
@@ -280,5 +279,6 @@ uint16_t nvme_get_features(struct nvme_command *c)
 		c->result = can;
 		return NVME_OK;
 	}
+	nvme_settings_default(&defaults);
 	return get_value(c, select == SELECT_CURRENT ? &c->n->set : &defaults, select);
 }

@@ -313,6 +313,7 @@ static uint16_t verify(struct nvme_command *c)
 		return failed(c, NVME_LBA_OUT_OF_RANGE | NVME_DNR);
 	if (!nvme_buffer(c, min_u64(length_of(c), VERIFY_CHUNK)))
 		return NVME_INTERNAL_ERROR;
+	nvme_charge(c, c->buffer_length);
 	c->position = 0;
 	c->rq.flags = 0;
 	c->rq.iov = &c->bounce;

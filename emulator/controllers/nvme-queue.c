@@ -303,7 +303,7 @@ static void run(struct nvme_command *c, const void *entry)
 static bool can_run(const struct nvme *n, const struct nvme_sq *sq)
 {
 	return n->state == NVME_READY && !n->halted && sq->head != sq->tail && sq->free &&
-	       !sq->deletion;
+	       !sq->deletion && n->data < NVME_DATA;
 }
 
 static unsigned run_some(struct nvme *n, struct nvme_sq *sq, unsigned most)
@@ -327,7 +327,8 @@ static unsigned run_some(struct nvme *n, struct nvme_sq *sq, unsigned most)
 	return ran;
 }
 
-/* True: it has more. One that waits for room in its pool is scheduled when there is some. */
+/* True: it has more. One that waits for room in its pool, or for data of others to be moved, is
+ * scheduled when there is some. */
 static bool serve(struct nvme *n, struct nvme_sq *sq, unsigned *budget)
 {
 	unsigned most = *budget < BURST ? *budget : BURST;
@@ -459,6 +460,18 @@ void nvme_wake(struct nvme_command *c)
 	c->n->active++;
 }
 
+static void discharge(struct nvme_command *c)
+{
+	struct nvme *n = c->n;
+	bool full = n->data >= NVME_DATA;
+
+	n->data -= c->charged;
+	c->charged = 0;
+	for (unsigned i = 0; full && n->data < NVME_DATA && i < NVME_QUEUES; i++)
+		if (n->sq[i] && n->sq[i]->head != n->sq[i]->tail)
+			schedule(n, n->sq[i]);
+}
+
 /* What it used is given back first: who waits for that may look at it now. */
 static void let_go(struct nvme_command *c)
 {
@@ -472,6 +485,7 @@ static void let_go(struct nvme_command *c)
 	if (c->dma.length > LARGE)
 		dma_free(&c->dma);
 	dma_reset(&c->dma);
+	discharge(c);
 	c->ns = NULL;
 	c->n->active--;
 	if (ns) {

@@ -12,13 +12,11 @@
 
 #include <string.h>
 
-void nvme_settings_default(struct nvme *n)
+void nvme_settings_default(struct nvme_settings *set)
 {
-	memset(&n->set, 0, sizeof(n->set));
-	n->set.cache = true;
-	n->set.over = NVME_TEMPERATURE_OVER;
-	for (unsigned i = 1; i <= NVME_NAMESPACES; i++)
-		n->ns[i].recovery = 0;
+	*set = (struct nvme_settings){
+		.cache = true, .over = NVME_TEMPERATURE_OVER, .timestamp_at = loop_now(),
+	};
 }
 
 void nvme_fatal(struct nvme *n)
@@ -143,7 +141,7 @@ static void forget_queues(struct nvme *n)
 	memset(n->event_masked, 0, sizeof(n->event_masked));
 }
 
-static void resume_devices(struct nvme *n)
+static void reset_namespaces(struct nvme *n)
 {
 	for (unsigned i = 1; i <= NVME_NAMESPACES; i++) {
 		struct nvme_namespace *ns = &n->ns[i];
@@ -151,6 +149,7 @@ static void resume_devices(struct nvme *n)
 		if (ns->stopped && ns->device)
 			device_resume(ns->device);
 		ns->stopped = ns->changed = false;
+		ns->recovery = 0;
 	}
 }
 
@@ -158,9 +157,9 @@ static void stopped(struct nvme *n)
 {
 	bool report = n->report_reset;
 
-	resume_devices(n);
+	reset_namespaces(n);
 	forget_queues(n);
-	nvme_settings_default(n);
+	nvme_settings_default(&n->set);
 	n->state = NVME_OFF;
 	n->halted = n->report_reset = false;
 	n->intms = 0;

@@ -316,7 +316,7 @@ static int nvme_realize(struct controller *c, struct vd_error *err)
 	n->resume = (struct loop_timer){ .fired = nvme_process, .opaque = n };
 	n->abort_timer = (struct loop_timer){ .fired = nvme_abort_timeout, .opaque = n };
 	n->count.since = loop_now();
-	nvme_settings_default(n);
+	nvme_settings_default(&n->set);
 	describe(&c->pci, 1 + n->io_queues);
 	return 0;
 }

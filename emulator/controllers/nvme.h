@@ -32,6 +32,7 @@
 #define NVME_COMMANDS 128		/* taken from one ring and not completed yet */
 #define NVME_NAMESPACES 255
 #define NVME_TRANSFER (1u << 20)	/* bytes of data of one command */
+#define NVME_DATA (128u << 20)		/* of all that run: no more are taken once it is reached */
 #define NVME_EVENT_REQUESTS 5
 #define NVME_ABORTS 4			/* abort commands that wait for what they abort */
 #define NVME_ERRORS 64			/* entries of the error log */
@@ -119,6 +120,7 @@ struct nvme_command {
 	void (*then)(struct nvme_command *c);	/* when its data is in `buffer` */
 	uint8_t *buffer;		/* owned */
 	uint32_t buffer_length;
+	uint32_t charged;		/* bytes of data, counted in n->data */
 	struct iovec bounce;		/* of `buffer`, for the device */
 	struct nvme_skip *skip;		/* parts of the data that the guest does not want; owned */
 	unsigned skips;
@@ -182,6 +184,7 @@ struct nvme {
 	struct nvme_sq *ready, *ready_last;
 	uint64_t shadows, shadow_events;	/* shadow doorbell pages, 0: off */
 	unsigned active;		/* commands that move data or use a device */
+	uint64_t data;			/* bytes that they move */
 	struct nvme_command *aborts[NVME_ABORTS];
 
 	struct loop_task process, signal;
@@ -225,7 +228,7 @@ void nvme_stop(struct nvme *n, bool full);
 void nvme_drained(struct nvme *n);
 /* CSTS.CFS: a ring cannot be reached. The host has to reset. */
 void nvme_fatal(struct nvme *n);
-void nvme_settings_default(struct nvme *n);
+void nvme_settings_default(struct nvme_settings *set);
 /* Submits a flush of the next namespace after *position. False: that was the last one. */
 bool nvme_flush_next(struct nvme *n, struct device_request *rq, uint32_t *position);
 
@@ -262,6 +265,11 @@ uint16_t nvme_send(struct nvme_command *c, const void *data, uint32_t have, uint
 uint16_t nvme_fetch(struct nvme_command *c, uint32_t length, void (*then)(struct nvme_command *c));
 uint16_t nvme_dma_status(int status);
 bool nvme_buffer(struct nvme_command *c, uint32_t length);
+static inline void nvme_charge(struct nvme_command *c, uint32_t bytes)
+{
+	c->charged = bytes;
+	c->n->data += bytes;
+}
 
 /* nvme-admin.c */
 uint16_t nvme_admin(struct nvme_command *c);

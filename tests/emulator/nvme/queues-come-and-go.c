@@ -117,6 +117,64 @@ static void test_full_ring(struct guest *g)
 	CHECK_EQ(delete_queue(g, NVME_ADMIN_DELETE_CQ, 1), 0);
 }
 
+/* A long queue does not starve a short one. */
+static void test_arbitration(struct guest *g)
+{
+	enum { MANY = 999 };
+	struct command bad = { .opcode = 0xff, .nsid = 1 };	/* ends at once */
+	struct ring a, b;
+	struct completion c;
+	unsigned before = 0;
+
+	ring_create(g, &a, 1, MANY + 1);
+	ring_create(g, &b, 2, 16);
+	a.silent = true;
+	for (unsigned i = 0; i < MANY; i++)
+		put(g, &a, &bad);
+	put(g, &b, &bad);
+	ring_doorbell(g, &a);
+	ring_doorbell(g, &b);
+	turn(g, 1);
+	CHECK(take(g, &b, &c));
+	while (take(g, &a, &c))
+		before++;
+	CHECK(before >= 16 && before <= 256);
+	turn(g, 10);
+	while (take(g, &a, &c))
+		before++;
+	CHECK_EQ(before, MANY);
+	for (unsigned i = 1; i <= 2; i++) {
+		CHECK_EQ(delete_queue(g, NVME_ADMIN_DELETE_SQ, i), 0);
+		CHECK_EQ(delete_queue(g, NVME_ADMIN_DELETE_CQ, i), 0);
+	}
+}
+
+/* More data than one controller moves at a time: the rest waits in its rings. */
+static void test_much_data(struct guest *g)
+{
+	enum { EACH = 100 };
+	uint64_t list = pages(g, 1);
+	struct command c = rw(NVME_IO_COMPARE, g->data, 0, (1 << 20) / 512);
+	struct ring r[2];
+
+	for (unsigned i = 0; i < 256; i++)
+		put_le64(at(g, list + 8 * i), g->data + (i + 1) * PAGE);
+	c.prp2 = list;
+	memset(at(g, g->data), 0, 2 << 20);
+	for (unsigned i = 0; i < 2; i++)
+		ring_create(g, &r[i], 1 + i, EACH + 1);
+	for (unsigned i = 0; i < 2 * EACH; i++)
+		put(g, &r[i % 2], &c);
+	ring_doorbell(g, &r[0]);
+	ring_doorbell(g, &r[1]);
+	for (unsigned i = 0; i < 2 * EACH; i++)
+		CHECK_EQ(await(g, &r[i % 2]).status, 0);
+	for (unsigned i = 1; i <= 2; i++) {
+		CHECK_EQ(delete_queue(g, NVME_ADMIN_DELETE_SQ, i), 0);
+		CHECK_EQ(delete_queue(g, NVME_ADMIN_DELETE_CQ, i), 0);
+	}
+}
+
 static void expect_event(struct guest *g, uint32_t offset, uint32_t value, uint32_t information)
 {
 	struct completion c;
@@ -158,6 +216,8 @@ int main(void)
 	test_entry_sizes(&g);
 	test_wrap(&g);
 	test_full_ring(&g);
+	test_arbitration(&g);
+	test_much_data(&g);
 	test_bad_doorbells(&g);
 	guest_free(&g);
 	return 0;
