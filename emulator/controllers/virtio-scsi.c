@@ -504,10 +504,10 @@ static bool send_event(struct virtio_scsi *s, uint32_t event, unsigned target, u
 		return false;
 	put_le32(bytes, event | (s->events_missed ? EVENTS_MISSED : 0));
 	if (event != EVENT_NONE) {
+		/* As REPORT LUNS has it: Linux takes the two bytes for a number. */
 		bytes[4] = 1;
 		bytes[5] = (uint8_t)target;
-		bytes[6] = (uint8_t)(lun >> 8 | 0x40);
-		bytes[7] = (uint8_t)lun;
+		put_be16(bytes + 6, (uint16_t)(scsi_lun(lun) >> 48));
 	}
 	put_le32(bytes + 12, reason);
 	/* One that does not fit is lost, and the next one says so. */

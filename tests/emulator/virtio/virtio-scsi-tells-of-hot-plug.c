@@ -24,8 +24,12 @@ static void expect(struct guest *g, uint64_t at, uint32_t event, unsigned target
 	const uint8_t *e = driver_at(&g->d, at);
 	uint8_t address[8] = {0};
 
-	if (event & 0xff)
+	if (event & 0xff) {
 		put_lun(address, target, lun);
+		/* As REPORT LUNS has it: Linux takes the two bytes for a number. */
+		if (lun < 256)
+			address[2] = 0;
+	}
 	CHECK_EQ(queue_wait(&g->d.queue[Q_EVENT], NULL), 16);
 	CHECK_EQ(le32(e), event);
 	CHECK(!memcmp(e + 4, address, 8));
