@@ -5,7 +5,7 @@ sector that reads more of the disk through INT 13h and prints it on COM1."""
 import lab
 
 SECONDS = 6
-LIMIT = 60
+LIMIT = 200
 
 # Prints what it reads with EDD, four sectors from sector 100 on, up to a 0 byte, and halts.
 SECTOR = r"""

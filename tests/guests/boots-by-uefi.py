@@ -8,7 +8,7 @@ import lab
 
 CONTROLLERS = ["nvme"]
 SECONDS = 30
-LIMIT = 120
+LIMIT = 200
 
 SCRIPT = r"""
 test -d /sys/firmware/efi || fail "this was not started by UEFI"
@@ -31,7 +31,7 @@ def test(case):
 	machine = case.boot(SCRIPT, kernel=False, tools=False, firmware=[
 		"-drive", "if=pflash,unit=0,format=raw,readonly=on,file=" + case.tool("OVMF_CODE.fd"),
 		"-drive", "if=pflash,unit=1,format=raw,file=" + case.path("vars.fd")])
-	machine.run(seconds=80)
+	machine.run(seconds=150)
 	server.stop()
 	disk.must_be_sound()
 

@@ -73,7 +73,7 @@ def test(case):
 	server = case.serve(first)
 	machine = case.boot(SCRIPT)
 	plugger = PeerServer(machine) if lab.peer else server
-	machine.run(seconds=80, answers={
+	machine.run(seconds=150, answers={
 		"attach": lambda: plugger.attach(second),
 		"detach": lambda: plugger.detach(second),
 	})

@@ -48,7 +48,7 @@ def test(case):
 				raise lab.Skip(str(failure)) from None
 			raise
 
-	machine.run(seconds=60, answers={"grow": grow})
+	machine.run(seconds=150, answers={"grow": grow})
 	machine.must_be_quiet()
 	server.stop()
 	disk.must_be_sound()

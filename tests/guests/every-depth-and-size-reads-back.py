@@ -44,7 +44,7 @@ def test(case):
 	disk = case.disk("disk.vdi", 100 << 20)
 	server = case.serve(disk)
 	machine = case.boot(SCRIPT)
-	machine.run(seconds=120)
+	machine.run(seconds=150)
 	machine.must_be_quiet()
 	server.stop()
 	disk.must_be_sound()

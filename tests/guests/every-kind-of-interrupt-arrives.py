@@ -47,7 +47,7 @@ def test(case):
 		server = case.serve(disk, options=options)
 		machine = case.boot("packed=%d\n" % ("packed=off" not in options) + SCRIPT, name="guest%d" % n,
 			cpus=cpus, append=append)
-		machine.run(stage, seconds=60)
+		machine.run(stage, seconds=150)
 		if not lab.peer:		# QEMU's NVMe leaves an INTx line up now and then
 			machine.must_be_quiet()
 		server.stop()

@@ -66,7 +66,7 @@ def test(case):
 
 	server = case.serve(disk)
 	machine = case.boot(SCRIPT, name="again")
-	machine.run(str(last), seconds=60)
+	machine.run(str(last), seconds=150)
 	machine.must_be_quiet()
 	server.stop()
 	disk.must_be_sound()

@@ -55,6 +55,7 @@ class Disk:
 		if peer:
 			name += ".raw"		# QEMU's drivers of other formats do not discard
 		self.path = case.path(name)
+		self.name = name.split(".")[0]
 		self.format = {"vhd": "vpc"}.get(name.split(".")[-1], name.split(".")[-1])
 		self.size = size
 		self.address = {}
@@ -63,7 +64,7 @@ class Disk:
 		run("vimg", "create", self.path, str(size), *variant)
 
 	def argument(self):
-		options = ["%s=%s" % item for item in self.address.items()] + self.options
+		options = ["name=" + self.name] + ["%s=%s" % item for item in self.address.items()] + self.options
 		return ",".join([self.path.replace(",", ",,")] + options)
 
 	def serial(self):
@@ -114,7 +115,7 @@ class Server:
 		self.socket = case.path("controller.sock")
 		self.control = case.path("control.sock")
 		self.process = None
-		self.command = ["vimg-emulator", "serve", "--control", self.control]
+		self.command = ["vimg-emulator", "serve", "--control", self.control, "--allow-dir", case.folder]
 		self.command += controller_arguments(controller, self.socket, disks, options)
 		if not peer:
 			self.start()
@@ -134,13 +135,13 @@ class Server:
 		return json.loads(self.ctl("status", "--json"))
 
 	def attach(self, disk):
-		self.ctl("attach", self.controller.name, disk.argument())
+		self.ctl("attach", self.controller.name + "0", disk.argument())
 
 	def detach(self, disk):
-		self.ctl("detach", disk.path)
+		self.ctl("detach", disk.name)
 
 	def resize(self, disk, size):
-		self.ctl("resize", disk.path, str(size))
+		self.ctl("resize", disk.name, str(size))
 
 	def stop(self):
 		"""Ends it as a person would; everything must be on the disk afterwards."""
@@ -199,9 +200,9 @@ class Machine:
 		listener.bind(case.path("%s-talk.sock" % name))
 		listener.listen(1)
 
-		words = []
-		if not wrapper:
-			words += ["-M", "q35,memory-backend=mem", "-m", str(memory), "-object",
+		words = [case.tool("qemu-system-x86_64"), "-M", "q35", "-m", str(memory)]
+		if not wrapper:			# `vimg-emulator run` adds these itself
+			words += ["-machine", "memory-backend=mem", "-object",
 				"memory-backend-memfd,id=mem,size=%dM,share=on" % memory]
 		words += ["-accel", "tcg,thread=multi", "-cpu", "qemu64,+rdrand",	# else the guest waits for entropy
 			"-smp", str(cpus), "-nodefaults", "-display", "none",
@@ -221,7 +222,7 @@ class Machine:
 			words += ["-fw_cfg", "name=opt/vimg/script,file=" + case.script(name, script)]
 		words += list(plug)
 
-		command = wrapper + ["--"] + words if wrapper else [case.tool("qemu-system-x86_64")] + words
+		command = wrapper + ["--"] + words if wrapper else words
 		self.qmp_path = case.path("%s-qmp.sock" % name)
 		self.process = case.start(command, "%s-qemu.log" % name)
 		self.log = "%s-qemu.log" % name
@@ -251,7 +252,7 @@ class Machine:
 		line, self.buffer = self.buffer.split(b"\n", 1)
 		return line.decode("utf-8", "replace").strip("\r\0 ")
 
-	def listen(self, stage="", answers=None, seconds=60, until="end"):
+	def listen(self, stage="", answers=None, seconds=120, until="end"):
 		"""Hears the guest out until its script ends, or it says the line `until`."""
 		deadline = time.monotonic() + seconds
 		while True:
@@ -289,7 +290,7 @@ class Machine:
 	def say(self, text):
 		self.talk.sendall(text.encode() + b"\n")
 
-	def run(self, stage="", answers=None, seconds=60):
+	def run(self, stage="", answers=None, seconds=150):
 		"""A whole script, and the power-off after it."""
 		self.listen(stage, answers, seconds)
 		self.end()

@@ -45,7 +45,7 @@ def test(case):
 		plug += kind.peer(its, (), n)
 	machine = lab.Machine(case, plug if lab.peer else [], script=SCRIPT, controllers=kinds,
 		wrapper=None if lab.peer else words)
-	machine.run(seconds=80)
+	machine.run(seconds=150)
 	machine.must_be_quiet()
 
 	for disk in disks:

@@ -78,7 +78,7 @@ def test(case):
 	disk = case.disk("disk.vdi", 64 << 20)
 	server = case.serve(disk)
 	machine = case.boot(SCRIPT)
-	machine.run(seconds=120)
+	machine.run(seconds=150)
 	machine.must_be_quiet(but="resetting|Synchroniz|reset")
 	server.stop()
 	disk.must_be_sound()

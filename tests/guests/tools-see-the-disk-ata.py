@@ -53,7 +53,7 @@ def test(case):
 	serial = disks[0].serial()
 	server = case.serve(*disks)
 	machine = case.boot("serial=%s\n" % serial + SCRIPT)
-	machine.run(seconds=90)
+	machine.run(seconds=150)
 	server.stop()
 	for disk in disks:
 		disk.must_be_sound()

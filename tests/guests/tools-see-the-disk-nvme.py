@@ -74,7 +74,7 @@ def test(case):
 	disks = [case.disk("one.vdi", 64 << 20, 0), case.disk("two.vdi", 32 << 20, 1)]
 	server = case.serve(*disks)
 	machine = case.boot(SCRIPT)
-	machine.run(seconds=90)
+	machine.run(seconds=150)
 	server.stop()
 	for disk in disks:
 		disk.must_be_sound()
