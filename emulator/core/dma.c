@@ -138,7 +138,7 @@ static int64_t add_iov(struct dma *d, uint64_t address, uint64_t length)
 	return (int64_t)length;
 }
 
-static void drop(struct dma *d)
+void dma_drop(struct dma *d)
 {
 	for (int i = 0; i < d->iovcnt; i++) {
 		free(d->hold[i].bounce);
@@ -170,7 +170,7 @@ static int pin_all(struct dma *d)
 static void fetched(struct dma *d)
 {
 	if (d->status)
-		drop(d);
+		dma_drop(d);
 	d->callback(d, d->status);
 }
 
@@ -186,7 +186,7 @@ static void fetch_done(void *arg, int status)
 
 static void sent(struct dma *d)
 {
-	drop(d);
+	dma_drop(d);
 	d->callback(d, d->status);
 }
 

@@ -61,6 +61,9 @@ int dma_add(struct dma *d, uint64_t address, uint64_t length);
 void dma_start(struct dma *d, enum dma_direction direction,
 	       void (*ready)(struct dma *d, int status));
 void dma_finish(struct dma *d, void (*finished)(struct dma *d, int status));
+/* Instead of dma_finish, for a command that failed: unpins at once, and sends nothing (a bounce
+ * buffer that was not filled has old memory of ours in it). */
+void dma_drop(struct dma *d);
 
 /* Copies between the iovec and a buffer of the caller's, from `offset` of the iovec on, at most to
  * its end; returns how many bytes. For commands that answer with a page of data. */
