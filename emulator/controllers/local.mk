@@ -1,4 +1,8 @@
 emulator_sources += \
+	%D%/ahci-command.c \
+	%D%/ahci-port.c \
+	%D%/ahci.c \
+	%D%/ahci.h \
 	%D%/controller.c \
 	%D%/controller.h \
 	%D%/controllers.c \
