@@ -244,8 +244,9 @@ VD_PUBLIC int vd_create(const char *path, const struct vd_create_options *option
  * Makes the disk larger: the new end reads as zeros. Requests for the old range may run meanwhile;
  * the new one can be used when the call returns, and is durable then. After a power cut on the way
  * the image has the old size or the new one. Only the leaf changes. -EROFS: it is not writable;
- * -ENOTSUP: to make it smaller, and what the format cannot do; -EINVAL: a size that the format
- * cannot have, the sentence names the next one that it can.
+ * -ENOTSUP: to make it smaller, what the format cannot do, and a child whose parent is larger, which
+ * would show; -EINVAL: no multiple of 512, the sentence names the next one; -EFBIG: too large for
+ * the format.
  */
 VD_PUBLIC int vd_resize(struct vd_disk *disk, uint64_t size, struct vd_error *err);
 

@@ -168,7 +168,7 @@ int vd_close(struct vd_disk *d)
 
 uint64_t vd_size(const struct vd_disk *d)
 {
-	return d->size;
+	return __atomic_load_n(&d->size, __ATOMIC_RELAXED);
 }
 
 bool vd_is_writable(const struct vd_disk *d)

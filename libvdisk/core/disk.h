@@ -111,6 +111,9 @@ int file_zero(struct vd_file *f, uint64_t offset, uint64_t length, bool unmap);
 /* Whether such a transfer needs no bouncing. */
 bool file_aligned(const struct vd_file *f, const struct iovec *iov, int n, uint64_t offset);
 
+/* write.c: whether the leaf may be changed; makes it ready for its first change. */
+int disk_begin(struct vd_disk *d);
+
 /* flush.c */
 int disk_flush(struct vd_disk *d);
 /* Whether a flush would find nothing to do, as far as that is seen without waiting. */

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "checked.h"
+#include "cleanup.h"
 #include "core/disk.h"
 
 /* A file that belongs to no image yet, to read through. */
@@ -116,6 +117,52 @@ failed:
 	return r;
 }
 
+/* The strings of an image, which outlive its driver's state. */
+struct strings {
+	char *parent_names[ARRAY_SIZE(((struct vd_image *)0)->parent_names)];
+	char *comment, *warning;
+};
+
+static void take_strings(struct vd_image *img, struct strings *s)
+{
+	memcpy(s->parent_names, img->parent_names, sizeof(s->parent_names));
+	memset(img->parent_names, 0, sizeof(img->parent_names));
+	s->comment = TAKE_PTR(img->comment);
+	s->warning = TAKE_PTR(img->warning);
+}
+
+static void free_strings(struct vd_image *img)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(img->parent_names); i++)
+		free(img->parent_names[i]);
+	free(img->comment);
+	free(img->warning);
+}
+
+int image_reopen(struct vd_image *img, struct vd_error *err)
+{
+	struct strings s;
+	int r;
+
+	take_strings(img, &s);
+	if (img->format->close)
+		img->format->close(img);
+	img->priv = NULL;
+	img->needs_recovery = false;
+	r = storage_size(img->file[0].storage, &img->file[0].size);
+	if (r)
+		image_fail(img, err, r, "%s", strerror(-r));
+	if (!r)
+		r = img->format->open(img, err);
+	if (!r && img->writable && img->format->recover)
+		r = img->format->recover(img, err);
+	free_strings(img);
+	memcpy(img->parent_names, s.parent_names, sizeof(s.parent_names));
+	img->comment = s.comment;
+	img->warning = s.warning;
+	return r;
+}
+
 void image_close(struct vd_image *img)
 {
 	if (!img)
@@ -126,10 +173,7 @@ void image_close(struct vd_image *img)
 		storage_close(img->file[i].storage);
 		gate_free(&img->file[i].rmw);
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(img->parent_names); i++)
-		free(img->parent_names[i]);
-	free(img->comment);
-	free(img->warning);
+	free_strings(img);
 	free(img->path);
 	free(img);
 }

@@ -18,6 +18,9 @@
  */
 int image_open(struct vd_storage *storage, const char *path, const struct vd_format *format,
 	       struct vd_image **out, struct vd_error *err);
+/* Reads it anew from the disk and recovers it, if it is writable; nothing of it may be dirty. Strings
+ * that were given out stay. */
+int image_reopen(struct vd_image *img, struct vd_error *err);
 /* Frees everything, closes the storage. NULL is allowed. Flushes nothing. */
 void image_close(struct vd_image *img);
 

@@ -339,6 +339,30 @@ int file_read(struct vd_file *f, void *buf, uint64_t length, uint64_t offset, co
 	return 0;
 }
 
+int file_write_zeros(struct vd_file *f, uint64_t offset, uint64_t length, bool reserve,
+		     struct vd_error *err)
+{
+	int r = file_zero(f, offset, length, !reserve);
+
+	if (r)
+		return image_fail(f->image, err, r, "cannot write %llu zeros at offset %llu: %s",
+				  (unsigned long long)length, (unsigned long long)offset,
+				  strerror(-r));
+	return 0;
+}
+
+int file_make_durable(struct vd_file *f, struct vd_error *err)
+{
+	int r = storage_sync(f->storage);
+
+	if (!r)
+		return 0;
+	if (f->image->disk)
+		__atomic_store_n(&f->image->disk->failed, r, __ATOMIC_RELEASE);
+	return image_fail(f->image, err, r, "cannot make what was written durable: %s",
+			  strerror(-r));
+}
+
 int file_write(struct vd_file *f, const void *buf, uint64_t length, uint64_t offset,
 	       const char *what, struct vd_error *err)
 {

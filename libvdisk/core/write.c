@@ -23,7 +23,7 @@ struct source {
 	bool unmap;
 };
 
-static int begin(struct vd_disk *d)
+int disk_begin(struct vd_disk *d)
 {
 	struct vd_image *leaf = disk_leaf(d);
 	int r = __atomic_load_n(&d->failed, __ATOMIC_ACQUIRE);
@@ -285,7 +285,7 @@ static int write_range(struct vd_disk *d, const struct source *s, uint64_t offse
 
 	if (!range_in(offset, left, d->size))
 		return -EINVAL;
-	r = left ? begin(d) : 0;
+	r = left ? disk_begin(d) : 0;
 	if (r)
 		return r;
 	while (left) {
@@ -328,7 +328,7 @@ static int zero_range(struct vd_disk *d, const struct source *s, uint64_t offset
 
 	if (!range_in(offset, length, d->size))
 		return -EINVAL;
-	r = length ? begin(d) : 0;
+	r = length ? disk_begin(d) : 0;
 	if (r)
 		return r;
 	while (length) {

@@ -109,6 +109,13 @@ int file_read(struct vd_file *file, void *buf, uint64_t length, uint64_t offset,
 int file_write(struct vd_file *file, const void *buf, uint64_t length, uint64_t offset,
 	       const char *what, struct vd_error *err);
 
+/* Zeros inside the file's size; `reserve`: with space of the host's. */
+int file_write_zeros(struct vd_file *file, uint64_t offset, uint64_t length, bool reserve,
+		     struct vd_error *err);
+/* Makes durable what was written. After a failure nobody knows what is on the disk, and the image
+ * is written to no more. */
+int file_make_durable(struct vd_file *file, struct vd_error *err);
+
 /* -------------------------------------------------------------------------------------- map */
 
 enum map_kind {
@@ -237,6 +244,14 @@ struct vd_format {
 
 	/* Writes an empty image into an empty storage. NULL: not possible. */
 	int (*create)(struct vd_storage *s, const struct create_params *p, struct vd_error *err);
+	/*
+	 * Makes the disk `size` bytes long, a multiple of 512 and more than it has; what is new reads
+	 * as zeros. A cold call: nothing is dirty and nothing else runs. At each instant the image
+	 * is sound on the disk, with the old size or the new; what is in memory need not agree with
+	 * it afterwards, for the core closes and opens the driver again and recovers. NULL: not
+	 * possible.
+	 */
+	int (*resize)(struct vd_image *img, uint64_t size, struct vd_error *err);
 	/* Reports all that is wrong, and mends it if ctx says so. 0, or -errno if it could not go
 	 * on. NULL: there is nothing to check. */
 	int (*check)(struct vd_image *img, struct check_ctx *ctx);

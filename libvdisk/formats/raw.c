@@ -42,6 +42,18 @@ static int raw_map(struct vd_image *img, uint64_t offset, uint64_t length, struc
 	return 0;
 }
 
+static int raw_resize(struct vd_image *img, uint64_t size, struct vd_error *err)
+{
+	int r = storage_truncate(img->file[0].storage, size);
+
+	if (r == -ENOTSUP)
+		return image_fail(img, err, r, "what it is on keeps its size");
+	if (r)
+		return image_fail(img, err, r, "cannot be made %llu bytes long: %s",
+				  (unsigned long long)size, strerror(-r));
+	return file_make_durable(&img->file[0], err);
+}
+
 static int raw_create(struct vd_storage *s, const struct create_params *p, struct vd_error *err)
 {
 	int r;
@@ -71,4 +83,5 @@ const struct vd_format vd_format_raw = {
 	.open = raw_open,
 	.map = raw_map,
 	.create = raw_create,
+	.resize = raw_resize,
 };

@@ -86,7 +86,7 @@ static int validate_layout(const struct vdi_header *h, const char *path, struct 
 	if (!h->disk_size || h->disk_size > room)
 		return bad(path, err, "the disk size", h->disk_size,
 			   "1 to block count times block size");
-	if (h->allocated > h->blocks)
+	if (h->allocated > h->blocks + vdi_header_slack(h))
 		return bad(path, err, "the number of allocated blocks", h->allocated,
 			   "no more than there are blocks");
 	return 0;

@@ -40,6 +40,15 @@ struct vdi_header {
 	uint32_t at_allocated, at_modify;
 };
 
+/*
+ * How many indices there may be beyond the number of blocks: while the table of a full image is made
+ * longer (vdi-resize.c), the blocks that give way to it are behind all others.
+ */
+static inline uint64_t vdi_header_slack(const struct vdi_header *h)
+{
+	return 8 * (uint64_t)h->blocks / h->block_size + 4;
+}
+
 /* Validates every field against the others. `path` is for the message. */
 int vdi_header_parse(const uint8_t buf[VDI_HEADER_BYTES], struct vdi_header *out,
 		     const char *path, struct vd_error *err);

@@ -16,33 +16,21 @@
 #include "bytes.h"
 #include "checked.h"
 #include "cleanup.h"
-#include "formats/format.h"
-#include "formats/vdi-header.h"
+#include "formats/vdi.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define DEFAULT_BLOCK (1u << 20)
 #define MAX_BLOCK (256u << 20)
-#define SCAN (1u << 20)		/* bytes of the table read at once */
 #define GROW_LEAST 16		/* blocks that the file grows ahead: holes, cut off at closing */
 #define GROW_MOST 64
 #define TOLD_MAX 1000		/* bad blocks that a check tells one by one */
 
-struct vdi {
-	struct vdi_header h;
-	uint64_t unit;		/* from block to block */
-	uint32_t next;		/* index that was never used */
-	uint64_t fresh;		/* the file reads as zeros from here on */
-	uint32_t *spare;	/* reserved, then cancelled */
-	size_t spares, spare_room;
-	unsigned reserved;	/* not yet published or cancelled */
-};
-
-static uint64_t position(const struct vdi *v, uint32_t index)
+uint64_t vdi_position(const struct vdi *v, uint32_t index)
 {
 	return v->h.data + (uint64_t)index * v->unit + v->h.block_extra;
 }
 
-static uint64_t entry_at(const struct vdi *v, uint64_t block)
+uint64_t vdi_entry_at(const struct vdi *v, uint64_t block)
 {
 	return v->h.table + 4 * block;
 }
@@ -154,7 +142,7 @@ static uint64_t same_entries(struct vd_image *img, uint64_t block, uint64_t limi
 	if (data) /* the two indices behind the last one mean something else */
 		limit = min_u64(limit, VDI_ZERO - entry);
 	while (n < limit) {
-		uint64_t at = entry_at(v, block + n);
+		uint64_t at = vdi_entry_at(v, block + n);
 		uint64_t here = min_u64((META_PAGE - at % META_PAGE) / 4, limit - n);
 		const uint8_t *p;
 
@@ -170,7 +158,7 @@ static uint64_t same_entries(struct vd_image *img, uint64_t block, uint64_t limi
 
 static int read_entry(struct vd_image *img, uint64_t block, uint32_t *entry)
 {
-	uint64_t at = entry_at(img->priv, block);
+	uint64_t at = vdi_entry_at(img->priv, block);
 	uint32_t first = (uint32_t)min_u64(4, META_PAGE - at % META_PAGE);
 	uint8_t bytes[4];
 	const uint8_t *p = meta_peek(&img->file[0], at, first);
@@ -193,7 +181,7 @@ static void map_data(struct vd_image *img, uint32_t entry, uint64_t in, uint64_t
 		     struct map_extent *out)
 {
 	struct vdi *v = img->priv;
-	uint64_t at = position(v, entry) + in, size = img->file[0].size;
+	uint64_t at = vdi_position(v, entry) + in, size = img->file[0].size;
 
 	out->kind = at < size ? MAP_DATA : MAP_ERROR;
 	out->in_place = true;
@@ -273,7 +261,7 @@ static int pick_index(struct vd_image *img, struct reservation *res)
 		if (r)
 			return r;
 	}
-	res->zeroed = !v->spares && position(v, index) >= v->fresh;
+	res->zeroed = !v->spares && vdi_position(v, index) >= v->fresh;
 	if (v->spares)
 		v->spares--;
 	else
@@ -300,7 +288,7 @@ static int vdi_reserve(struct vd_image *img, struct reservation *res)
 	res->start = block * v->h.block_size;
 	res->length = guest_bytes(v, block);
 	res->file = f;
-	res->offset = position(v, (uint32_t)res->priv[0]);
+	res->offset = vdi_position(v, (uint32_t)res->priv[0]);
 	end = v->h.data + (res->priv[0] + 1) * v->unit;
 	if (end > f->size)
 		res->grow = min_u64(end + grow_ahead(res->priv[0]) * v->unit,
@@ -313,7 +301,7 @@ static int set_entry(struct vd_image *img, uint64_t block, uint32_t entry, enum 
 	uint8_t bytes[4];
 
 	put_le32(bytes, entry);
-	return meta_change(&img->file[0], entry_at(img->priv, block), bytes, 4, phase);
+	return meta_change(&img->file[0], vdi_entry_at(img->priv, block), bytes, 4, phase);
 }
 
 static int vdi_publish(struct vd_image *img, const struct reservation *res)
@@ -403,24 +391,13 @@ static int vdi_end_write(struct vd_image *img, uint64_t *final_size)
 
 /* ---------------------------------------------------------------------------- scan and recover */
 
-/* What the whole table says. */
-struct scan {
-	struct vd_image *img;
-	struct check_ctx *ctx;	/* to report to; NULL: silent */
-	uint32_t *owner;	/* of each index: the block + 1; 0: nobody's */
-	uint64_t room;		/* indices that fit the file */
-	uint64_t used, top;	/* entries in use; highest index + 1 */
-	uint64_t outside, shared, cut;	/* cut: counted in `used`, too */
-	uint64_t bad_block;	/* the first one of those */
-};
-
-static uint64_t scan_bads(const struct scan *s)
+static uint64_t scan_bads(const struct vdi_scan *s)
 {
 	return s->outside + s->shared + s->cut;
 }
 
 /* What is wrong with the entry, to go behind "block 7: ". */
-static void scan_bad(struct scan *s, uint64_t block, uint64_t *count, const char *text)
+static void scan_bad(struct vdi_scan *s, uint64_t block, uint64_t *count, const char *text)
 {
 	if (!scan_bads(s))
 		s->bad_block = block;
@@ -430,10 +407,10 @@ static void scan_bad(struct scan *s, uint64_t block, uint64_t *count, const char
 			      (unsigned long long)block, text);
 }
 
-static void scan_entry(struct scan *s, uint64_t block, uint32_t entry)
+static void scan_entry(struct vdi_scan *s, uint64_t block, uint32_t entry)
 {
 	struct vdi *v = s->img->priv;
-	unsigned long long at = entry_at(v, block);
+	unsigned long long at = vdi_entry_at(v, block);
 	bool told = s->ctx && scan_bads(s) < TOLD_MAX;
 	char text[128];
 
@@ -455,7 +432,7 @@ static void scan_entry(struct scan *s, uint64_t block, uint32_t entry)
 	s->used++;
 	s->owner[entry] = (uint32_t)block + 1;
 	s->top = max_u64(s->top, (uint64_t)entry + 1);
-	if (position(v, entry) + guest_bytes(v, block) > s->img->file[0].size)
+	if (vdi_position(v, entry) + guest_bytes(v, block) > s->img->file[0].size)
 		scan_bad(s, block, &s->cut, "the file ends inside it");
 }
 
@@ -470,16 +447,16 @@ static uint64_t free_entries(const uint8_t *p, uint64_t n)
 	return i;
 }
 
-static int scan_entries(struct scan *s, struct vd_error *err)
+static int scan_entries(struct vdi_scan *s, struct vd_error *err)
 {
 	struct vdi *v = s->img->priv;
-	CLEANUP_FREE uint8_t *buf = malloc(min_u64(SCAN, 4 * (uint64_t)v->h.blocks));
+	CLEANUP_FREE uint8_t *buf = malloc(min_u64(VDI_PIECE, 4 * (uint64_t)v->h.blocks));
 
 	if (!buf)
 		return image_fail(s->img, err, -ENOMEM, "out of memory");
 	for (uint64_t block = 0; block < v->h.blocks;) {
-		uint64_t n = min_u64(SCAN / 4, v->h.blocks - block);
-		int r = file_read(&s->img->file[0], buf, n * 4, entry_at(v, block),
+		uint64_t n = min_u64(VDI_PIECE / 4, v->h.blocks - block);
+		int r = file_read(&s->img->file[0], buf, n * 4, vdi_entry_at(v, block),
 				  "block table", err);
 
 		if (r)
@@ -506,7 +483,7 @@ static uint64_t indices_in_file(const struct vdi *v, uint64_t size)
 	return size > v->h.data ? div_up(size - v->h.data, v->unit) : 0;
 }
 
-static void tell_the_rest(struct scan *s)
+static void tell_the_rest(struct vdi_scan *s)
 {
 	uint64_t rest = scan_bads(s) > TOLD_MAX ? scan_bads(s) - TOLD_MAX : 0;
 
@@ -517,17 +494,17 @@ static void tell_the_rest(struct scan *s)
 	s->ctx->result->errors += rest - 1;
 }
 
-/* The caller frees s->owner. */
-static int scan_table(struct vd_image *img, struct check_ctx *ctx, struct scan *s,
+int vdi_scan_table(struct vd_image *img, struct check_ctx *ctx, struct vdi_scan *s,
 		      struct vd_error *err)
 {
 	struct vdi *v = img->priv;
 	int r;
 
-	*s = (struct scan){ .img = img, .ctx = ctx };
+	*s = (struct vdi_scan){ .img = img, .ctx = ctx };
 	/* An index past the number of blocks is taken for outside, so that a file with a long tail
 	 * costs no memory. */
-	s->room = min_u64(indices_in_file(v, img->file[0].size), v->h.blocks);
+	s->room = min_u64(indices_in_file(v, img->file[0].size),
+			  v->h.blocks + vdi_header_slack(&v->h));
 	/* Not set to anything: of a large one only what is looked at takes memory. */
 	s->owner = calloc(max_u64(s->room, 1), sizeof(*s->owner));
 	if (!s->owner)
@@ -539,22 +516,20 @@ static int scan_table(struct vd_image *img, struct check_ctx *ctx, struct scan *
 
 static int sync_file(struct vd_image *img, struct vd_error *err)
 {
-	int r = storage_sync(img->file[0].storage);
-
-	return r ? image_fail(img, err, r, "cannot make the repair durable: %s", strerror(-r)) : 0;
+	return file_make_durable(&img->file[0], err);
 }
 
-static int copy_block(struct vd_image *img, uint32_t from, uint32_t to, struct vd_error *err)
+int vdi_copy_block(struct vd_image *img, uint32_t from, uint32_t to, struct vd_error *err)
 {
 	struct vdi *v = img->priv;
-	CLEANUP_FREE char *buf = malloc(min_u64(SCAN, v->unit));
+	CLEANUP_FREE char *buf = malloc(min_u64(VDI_PIECE, v->unit));
 	uint64_t source = v->h.data + from * v->unit, target = v->h.data + to * v->unit;
 	uint64_t length = min_u64(v->unit, img->file[0].size - source);
 
 	if (!buf)
 		return image_fail(img, err, -ENOMEM, "out of memory");
 	for (uint64_t done = 0; done < length;) {
-		uint64_t n = min_u64(SCAN, length - done);
+		uint64_t n = min_u64(VDI_PIECE, length - done);
 		int r = file_read(&img->file[0], buf, n, source + done, "block", err);
 
 		if (!r)
@@ -566,16 +541,16 @@ static int copy_block(struct vd_image *img, uint32_t from, uint32_t to, struct v
 	return 0;
 }
 
-static int write_entry(struct vd_image *img, uint64_t block, uint32_t entry, struct vd_error *err)
+int vdi_write_entry(struct vd_image *img, uint64_t block, uint32_t entry, struct vd_error *err)
 {
 	uint8_t bytes[4];
 
 	put_le32(bytes, entry);
-	return file_write(&img->file[0], bytes, 4, entry_at(img->priv, block), "block table", err);
+	return file_write(&img->file[0], bytes, 4, vdi_entry_at(img->priv, block), "block table", err);
 }
 
 /* Moves the highest blocks into the gaps: data, barrier, entries, barrier. */
-static int close_gaps(struct vd_image *img, struct scan *s, struct vd_error *err)
+static int close_gaps(struct vd_image *img, struct vdi_scan *s, struct vd_error *err)
 {
 	CLEANUP_FREE uint32_t *gap = malloc(min_u64(s->top - s->used, s->used) * sizeof(*gap) + 1);
 	uint64_t top = s->top, n = 0;
@@ -588,19 +563,19 @@ static int close_gaps(struct vd_image *img, struct scan *s, struct vd_error *err
 			continue;
 		while (!s->owner[--top])
 			;
-		r = copy_block(img, (uint32_t)top, (uint32_t)i, err);
+		r = vdi_copy_block(img, (uint32_t)top, (uint32_t)i, err);
 		s->owner[i] = s->owner[top];
 		gap[n++] = (uint32_t)i;
 	}
 	if (!r)
 		r = sync_file(img, err);
 	for (uint64_t i = 0; !r && i < n; i++)
-		r = write_entry(img, s->owner[gap[i]] - 1, gap[i], err);
+		r = vdi_write_entry(img, s->owner[gap[i]] - 1, gap[i], err);
 	s->top = s->used;
 	return r ? r : sync_file(img, err);
 }
 
-static int write_allocated(struct vd_image *img, uint32_t count, struct vd_error *err)
+int vdi_write_allocated(struct vd_image *img, uint32_t count, struct vd_error *err)
 {
 	struct vdi *v = img->priv;
 	uint8_t bytes[4];
@@ -626,7 +601,7 @@ static int cut_tail(struct vd_image *img, uint64_t end, struct vd_error *err)
 	return sync_file(img, err);
 }
 
-static int mend(struct vd_image *img, struct scan *s, struct vd_error *err)
+static int mend(struct vd_image *img, struct vdi_scan *s, struct vd_error *err)
 {
 	struct vdi *v = img->priv;
 	uint64_t end;
@@ -635,7 +610,7 @@ static int mend(struct vd_image *img, struct scan *s, struct vd_error *err)
 	if (s->top != s->used)
 		r = close_gaps(img, s, err);
 	if (!r && v->h.allocated != s->used)
-		r = write_allocated(img, (uint32_t)s->used, err);
+		r = vdi_write_allocated(img, (uint32_t)s->used, err);
 	end = v->h.data + s->used * v->unit;
 	if (!r && img->file[0].size > end)
 		r = cut_tail(img, end, err);
@@ -645,10 +620,10 @@ static int mend(struct vd_image *img, struct scan *s, struct vd_error *err)
 	return r;
 }
 
-static int vdi_recover(struct vd_image *img, struct vd_error *err)
+int vdi_recover(struct vd_image *img, struct vd_error *err)
 {
-	struct scan s;
-	int r = scan_table(img, NULL, &s, err);
+	struct vdi_scan s;
+	int r = vdi_scan_table(img, NULL, &s, err);
 
 	if (!r && scan_bads(&s))
 		r = image_fail(img, err, -EUCLEAN, "not safe to write to: the entry of block %llu"
@@ -663,7 +638,7 @@ static int vdi_recover(struct vd_image *img, struct vd_error *err)
 
 /* --------------------------------------------------------------------------------------- check */
 
-static void report_leaks(struct scan *s, bool mending)
+static void report_leaks(struct vdi_scan *s, bool mending)
 {
 	struct vdi *v = s->img->priv;
 	uint64_t held = indices_in_file(v, s->img->file[0].size);
@@ -685,8 +660,8 @@ static void report_leaks(struct scan *s, bool mending)
 static int vdi_check(struct vd_image *img, struct check_ctx *ctx)
 {
 	struct vdi *v = img->priv;
-	struct scan s;
-	int r = scan_table(img, ctx, &s, ctx->err);
+	struct vdi_scan s;
+	int r = vdi_scan_table(img, ctx, &s, ctx->err);
 
 	if (!r) {
 		bool mending = (ctx->flags & VD_CHECK_REPAIR) && !scan_bads(&s);
@@ -706,14 +681,14 @@ static int vdi_check(struct vd_image *img, struct check_ctx *ctx)
 static int write_table(struct vd_storage *s, const struct create_params *p,
 		       const struct vdi_header *h, uint64_t total)
 {
-	CLEANUP_FREE uint8_t *buf = malloc(SCAN);
+	CLEANUP_FREE uint8_t *buf = malloc(VDI_PIECE);
 	bool fixed = h->type == VDI_FIXED;
 	int r = buf ? 0 : -ENOMEM;
 
 	if (buf)
-		memset(buf, 0xff, SCAN);
+		memset(buf, 0xff, VDI_PIECE);
 	for (uint64_t block = 0; !r && block < h->blocks;) {
-		uint64_t n = min_u64(SCAN / 4, h->blocks - block);
+		uint64_t n = min_u64(VDI_PIECE / 4, h->blocks - block);
 
 		for (uint64_t i = 0; fixed && i < n; i++)
 			put_le32(buf + 4 * i, (uint32_t)(block + i));
@@ -806,5 +781,6 @@ const struct vd_format vd_format_vdi = {
 	.cancel = vdi_cancel,
 	.zero = vdi_zero,
 	.create = vdi_create,
+	.resize = vdi_resize,
 	.check = vdi_check,
 };

@@ -76,9 +76,7 @@ static int vhd_refuse_overlaps(struct vd_image *img, const struct vhd_blocks *b,
 
 static int vhd_sync(struct vd_image *img, struct vd_error *err)
 {
-	int r = storage_sync(img->file[0].storage);
-
-	return r ? image_fail(img, err, r, "cannot be flushed: %s", strerror(-r)) : 0;
+	return file_make_durable(&img->file[0], err);
 }
 
 /* -------------------------------------------------------------------------------------- holes */
@@ -302,6 +300,50 @@ static int vhd_restore_tail(struct vd_image *img, const struct vhd_blocks *b, st
 	return 0;
 }
 
+/* ------------------------------------------------------------------------------------- fixed */
+
+static bool is_zero(const uint8_t *p, uint64_t n)
+{
+	return !n || (!p[0] && !memcmp(p, p + 1, n - 1));
+}
+
+/* What is between a fixed disk and the footer, if it is nothing: zeros, perhaps behind another of the
+ * same footer. Reading only; whatever else it may be stays. */
+static bool vhd_slack_is_empty(struct vd_image *img)
+{
+	const struct vhd *s = img->priv;
+	CLEANUP_FREE uint8_t *buf = malloc(VHD_COPY);
+	uint64_t n;
+
+	for (uint64_t at = img->size; buf && at < s->limit; at += n) {
+		bool first = at == img->size;
+
+		n = min_u64(VHD_COPY, s->limit - at);
+		if (file_read(&img->file[0], buf, n, at, "space before the footer", NULL))
+			return false;
+		if (first && n >= VHD_FOOTER && !memcmp(buf, s->raw_footer, VHD_FOOTER))
+			memset(buf, 0, VHD_FOOTER);
+		if (!is_zero(buf, n))
+			return false;
+	}
+	return buf;
+}
+
+/* Making it larger was cut off (vhd-resize.c). */
+static int vhd_recover_fixed(struct vd_image *img, struct vd_error *err)
+{
+	struct vhd *s = img->priv;
+	uint64_t slack = s->limit > img->size ? s->limit - img->size : 0;
+	int r;
+
+	if (!slack || s->old_footer || !vhd_slack_is_empty(img))
+		return 0;
+	r = vhd_place_footer(img, img->size, err);
+	if (!r)
+		s->mended_leak = slack;
+	return r;
+}
+
 /* Order: the copy at 0 is good and durable before the footer at the end is touched. */
 int vhd_recover(struct vd_image *img, struct vd_error *err)
 {
@@ -310,7 +352,7 @@ int vhd_recover(struct vd_image *img, struct vd_error *err)
 	int r;
 
 	if (!vhd_is_sparse(s))
-		return 0;
+		return vhd_recover_fixed(img, err);
 	b.end = vhd_headers_end(s);
 	s->free_count = 0;
 	r = vhd_walk(img, vhd_recover_block, &b, err);

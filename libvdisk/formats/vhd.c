@@ -523,5 +523,6 @@ const struct vd_format vd_format_vhd = {
 	.publish = vhd_publish,
 	.cancel = vhd_cancel,
 	.create = vhd_create,
+	.resize = vhd_resize,
 	.check = vhd_check,
 };

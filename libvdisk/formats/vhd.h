@@ -193,4 +193,7 @@ int vhd_check(struct vd_image *img, struct check_ctx *ctx);
 /* vhd-create.c */
 int vhd_create(struct vd_storage *s, const struct create_params *p, struct vd_error *err);
 
+/* vhd-resize.c */
+int vhd_resize(struct vd_image *img, uint64_t size, struct vd_error *err);
+
 #endif

@@ -67,7 +67,7 @@ static bool plan(struct straight *s, struct vd_disk *d, uint64_t offset, uint64_
 	return s->pieces;
 }
 
-/* What begin() in write.c makes sure of, if it is so already. */
+/* What disk_begin() makes sure of, if it is so already. */
 static bool may_write(struct vd_disk *d, unsigned flags)
 {
 	if (!d->writable || flags & VD_FUA || __atomic_load_n(&d->failed, __ATOMIC_ACQUIRE))

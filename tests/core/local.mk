@@ -61,3 +61,7 @@ c_tests += %D%/pointers-wait-for-what-they-need
 %C%_pointers_wait_for_what_they_need_LDADD = %D%/libmodel.la $(unit_libs)
 c_tests += %D%/a-failed-writer-below-another-leaves-no-gap
 %C%_a_failed_writer_below_another_leaves_no_gap_LDADD = %D%/libmodel.la $(unit_libs)
+c_tests += %D%/resizing-survives-power-cuts
+%C%_resizing_survives_power_cuts_LDADD = %D%/libmodel.la $(unit_libs)
+c_tests += %D%/disks-grow-in-use
+%C%_disks_grow_in_use_LDADD = %D%/libmodel.la $(unit_libs)
