@@ -245,6 +245,7 @@ static void command_done(struct scsi_command *cmd)
 	struct request *rq = cmd->opaque;
 
 	rq->response = response_of(cmd->response);
+	rq->dma.moved = cmd->transferred;
 	if (rq->started)
 		dma_finish(&rq->dma, data_done);
 	else

@@ -128,7 +128,8 @@ static int64_t add_iov(struct dma *d, uint64_t address, uint64_t length)
 	if (!length)
 		return -EFAULT;
 	if (!at) {
-		hold->bounce = at = malloc(length);
+		/* Zeros: what the device does not write must not be our memory. */
+		hold->bounce = at = calloc(1, length);
 		if (!at) {
 			memory_unpin(hold->region);
 			return -ENOMEM;
@@ -203,9 +204,13 @@ static void send_done(void *arg, int status)
 /* waiting starts at 1, so that a transfer that ends while others are begun does not end it all. */
 static void transfer_remote(struct dma *d, bool to_guest)
 {
-	for (int i = 0; i < d->iovcnt; i++) {
-		const struct memory_remote *remote = memory_remote_of(d->hold[i].region);
+	uint64_t left = to_guest ? d->moved : d->length;
 
+	for (int i = 0; i < d->iovcnt && left; i++) {
+		const struct memory_remote *remote = memory_remote_of(d->hold[i].region);
+		size_t n = min_u64(left, d->iov[i].iov_len);
+
+		left -= n;
 		if (!d->hold[i].bounce)
 			continue;
 		if (to_guest ? !remote->write : !remote->read) {
@@ -214,11 +219,11 @@ static void transfer_remote(struct dma *d, bool to_guest)
 		}
 		d->waiting++;
 		if (to_guest)
-			remote->write(remote->opaque, d->hold[i].address, d->hold[i].bounce,
-				      d->iov[i].iov_len, send_done, d);
+			remote->write(remote->opaque, d->hold[i].address, d->hold[i].bounce, n,
+				      send_done, d);
 		else
-			remote->read(remote->opaque, d->hold[i].address, d->hold[i].bounce,
-				     d->iov[i].iov_len, fetch_done, d);
+			remote->read(remote->opaque, d->hold[i].address, d->hold[i].bounce, n,
+				     fetch_done, d);
 	}
 }
 
@@ -226,6 +231,7 @@ void dma_start(struct dma *d, enum dma_direction direction, void (*ready)(struct
 {
 	d->direction = direction;
 	d->callback = ready;
+	d->moved = d->length;
 	d->iovcnt = 0;
 	d->status = pin_all(d);
 	d->waiting = 1;

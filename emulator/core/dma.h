@@ -32,6 +32,9 @@ struct dma {
 	struct iovec *iov;		/* valid between ready() and dma_finish() */
 	int iovcnt;
 	uint64_t length;		/* bytes of all ranges added */
+	/* What the device has written, from the start; dma_start makes it all of it. No more is sent
+	 * to memory that is remote. */
+	uint64_t moved;
 	void *opaque;			/* the caller's */
 
 	/* private */

@@ -96,6 +96,14 @@ static void remote_memory_is_good_for_data(struct guest *g)
 	call_run(g, &r);
 	CHECK_EQ(call_response(g, &r) | call_status(g, &r), 0);
 	CHECK(!memcmp(g->p->remote + 512, g->p->remote + 8192, 1024));
+	/* What is not written to stays as it is there, too. */
+	memset(g->p->remote, 0xee, 512);
+	r = call_make(g, 0, 0, (const uint8_t[6]){0x12, 0, 0, 0, 250}, 6, 0, 250);
+	r.in = IN_PROCESS_REMOTE;
+	CHECK_EQ(call_run(g, &r), 12 + SENSE + 250 - call_residual(g, &r));
+	CHECK_EQ(g->p->remote[8], 'V');
+	for (unsigned i = 250 - call_residual(g, &r); i < 512; i++)
+		CHECK_EQ(g->p->remote[i], 0xee);
 	g->d.free = g->memory;
 }
 
