@@ -163,6 +163,7 @@ static void nothing_happens_before_driver_ok(struct in_process *p, struct driver
 static void resets_wait(struct in_process *p, struct driver *d)
 {
 	struct echo *e = echo_of(p);
+	unsigned taken;
 
 	driver_start(d, p, &(struct driver_options){.features = ~1ull});
 	e->hold = true;
@@ -170,10 +171,14 @@ static void resets_wait(struct in_process *p, struct driver *d)
 	queue_notify(&d->queue[0]);
 	loop_once(p->loop, 0);
 	memset(driver_at(d, 0x9000), 0xee, 16);
+	taken = e->taken;
 	reg_write(p, R_STATUS, 0, 1);
+	queue_add(&d->queue[1], good, 2, false);
 	for (unsigned i = 0; i < 3; i++) {
+		queue_notify(&d->queue[1]);
 		loop_once(p->loop, 0);
 		CHECK(status_of(p) != 0);
+		CHECK_EQ(e->taken, taken);
 		reg_write(p, R_STATUS, VIRTIO_ACKNOWLEDGE, 1);
 		reg_write(p, R_QUEUE_SELECT, 1, 2);
 	}
