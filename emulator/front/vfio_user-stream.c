@@ -54,7 +54,7 @@ static uint8_t *reserve(struct vfio_user *v, struct vfio_buffer *b, size_t n)
 
 	if (b->start == b->end)
 		b->start = b->end = 0;
-	if (b->room - b->end < n && b->start >= filled(b)) {
+	if (b->room - b->end < n && b->start && b->start >= filled(b)) {
 		memmove(b->data, b->data + b->start, filled(b));
 		b->end -= b->start;
 		b->start = 0;

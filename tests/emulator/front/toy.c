@@ -109,6 +109,30 @@ static void go(struct toy *t, uint32_t what)
 		dma_start(&t->dma, DMA_TO_DEVICE, fetched);
 }
 
+static void written(struct device_request *rq)
+{
+	struct toy *t = rq->opaque;
+
+	t->writing = false;
+	if (t->status == TOY_BUSY)
+		over(t, rq->status);
+}
+
+static void write_disk(struct toy *t, uint8_t what)
+{
+	if (!t->device[0] || t->writing || t->status == TOY_BUSY)
+		return;
+	memset(t->block, what, sizeof(t->block));
+	t->iov = (struct iovec){t->block, sizeof(t->block)};
+	t->write = (struct device_request){
+		.op = DEVICE_WRITE, .length = 512, .iov = &t->iov, .iovcnt = 1,
+		.done = written, .opaque = t,
+	};
+	t->writing = true;
+	t->status = TOY_BUSY;
+	device_submit(t->device[0], &t->write);
+}
+
 /* ------------------------------------------------------------------------------------ registers */
 
 static uint32_t peek(struct toy *t)
@@ -168,6 +192,8 @@ static void toy_write(struct controller *c, unsigned bar, uint64_t offset, const
 		t->length = value;
 	else if (offset == TOY_GO)
 		go(t, (uint32_t)value);
+	else if (offset == TOY_DISK)
+		write_disk(t, (uint8_t)value);
 	else if (offset == TOY_SLOW_RESET)
 		t->slow_reset = value;
 }

@@ -25,6 +25,7 @@ enum {
 	TOY_PEEK = 0x68,		/* read: the byte at TOY_ADDRESS, which must be mapped */
 	TOY_RESETS = 0x6c,		/* survives resets */
 	TOY_LONGEST = 0x70,		/* access seen */
+	TOY_DISK = 0x74,		/* written: 512 bytes of it to the first disk */
 };
 #define TOY_MSIX_TABLE 0x1000
 #define TOY_MSIX_PBA 0x2000
@@ -41,6 +42,10 @@ struct toy {
 	struct dma dma;
 	uint8_t *buffer;		/* TOY_BUFFER bytes */
 	struct device *device[8];
+	uint8_t block[512];
+	struct iovec iov;
+	struct device_request write;
+	bool writing;
 	struct device_quiesce quiesce;
 	struct device *leaving;
 };
