@@ -30,6 +30,11 @@ fuzz_targets += %D%/virtio-scsi-fuzzer
 %C%_virtio_scsi_fuzzer_CPPFLAGS = $(emulator_test_cppflags)
 %C%_virtio_scsi_fuzzer_LDADD = emulator/libemulator-int.la $(fuzz_libs) $(JSON_LIBS)
 
+fuzz_targets += %D%/vfio-user-fuzzer
+%C%_vfio_user_fuzzer_CPPFLAGS = $(emulator_test_cppflags)
+%C%_vfio_user_fuzzer_LDADD = tests/emulator/front/libfront.la emulator/libemulator-int.la \
+	$(fuzz_libs) $(JSON_LIBS)
+
 EXTRA_DIST += %D%/corpus
 EXTRA_DIST += %D%/fuzz-image.h
 

@@ -35,3 +35,6 @@ c_tests += %D%/slow-and-silent-clients-stop-nobody
 c_tests += %D%/hostile-clients-harm-only-themselves
 %C%_hostile_clients_harm_only_themselves_CPPFLAGS = $(emulator_test_cppflags)
 %C%_hostile_clients_harm_only_themselves_LDADD = $(front_test_libs)
+c_tests += %D%/nvme-costs-two-posted-messages-a-command
+%C%_nvme_costs_two_posted_messages_a_command_CPPFLAGS = $(emulator_test_cppflags)
+%C%_nvme_costs_two_posted_messages_a_command_LDADD = $(front_test_libs)
