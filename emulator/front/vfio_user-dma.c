@@ -27,7 +27,10 @@
 #endif
 
 #define ANSWER_NS (30 * 1000000000ull)
-#define MOST_AT_ONCE 262144u		/* bytes of one message */
+/* Bytes of one message. QEMU takes an answer for sent of which the socket took only a part, and the
+ * stream is lost: so its answers to us have to be small enough to be taken whole. */
+#define MOST_OF_A_MESSAGE 32768u
+#define MOST_UNSENT 262144u
 
 enum { MAP_READ = 1, MAP_WRITE = 2, UNMAP_ALL = 2 };
 
@@ -259,7 +262,7 @@ static void remote_write(void *opaque, uint64_t address, const void *buf, size_t
 static bool send_ticket(struct vfio_user *v, struct vfio_ticket *k, struct vfio_transfer *t)
 {
 	uint32_t n = (uint32_t)min_u64(t->length - t->begun,
-				       min_u64(v->max_transfer, MOST_AT_ONCE));
+				       min_u64(v->max_transfer, MOST_OF_A_MESSAGE));
 	uint16_t id = (uint16_t)(k->id + VFIO_TICKETS);
 	uint8_t *out = vfio_command(v, t->write ? VFIO_DMA_WRITE : VFIO_DMA_READ, id,
 				    16 + (t->write ? n : 0));
@@ -288,7 +291,7 @@ void vfio_dma_send(struct vfio_user *v)
 
 		if (v->ticket[i].transfer)
 			continue;
-		if (vfio_unsent(v, VFIO_COMMANDS) > MOST_AT_ONCE ||
+		if (vfio_unsent(v, VFIO_COMMANDS) > MOST_UNSENT ||
 		    !send_ticket(v, &v->ticket[i], t))
 			return;
 		if (t->begun == t->length) {

@@ -21,6 +21,8 @@
 #define VFIO_HEADER 16u
 #define VFIO_MAX_DATA (1u << 20)	/* of one message */
 #define VFIO_MAX_SIZE (VFIO_HEADER + 16 + VFIO_MAX_DATA)
+/* What a Unix socket takes or leaves as a whole, with room to spare. */
+#define VFIO_AT_ONCE 40960u
 #define VFIO_MAX_FDS 16u		/* told to the client */
 #define VFIO_KEPT_FDS (2 * VFIO_MAX_FDS)
 #define VFIO_HOLDS 64u			/* answers that wait */
@@ -88,6 +90,7 @@ struct vfio_output {
 	/* Of what was begun to be sent: whole messages, so the other queue must wait for it. */
 	enum vfio_queue sending;
 	size_t rest;
+	size_t inside;			/* bytes left of a message that is partly sent */
 	bool full;			/* the socket takes no more now */
 };
 

@@ -140,12 +140,43 @@ static void choose_queue(struct vfio_user *v)
 	}
 }
 
+/*
+ * QEMU loses track of a header that comes in two parts. So no more is sent at once than the kernel
+ * takes or leaves as a whole, and that ends with a message, or inside of a long one.
+ */
+static size_t next_part(const struct vfio_output *out, const struct vfio_buffer *b)
+{
+	size_t n = out->inside;
+
+	if (out->rest <= VFIO_AT_ONCE)
+		return out->rest;
+	while (n < VFIO_AT_ONCE) {
+		uint32_t size = le32(b->data + b->start + n + 4);
+
+		if (n && n + size > VFIO_AT_ONCE)
+			break;
+		n += size;
+	}
+	return min_u64(n, VFIO_AT_ONCE);
+}
+
 static void sent(struct vfio_user *v, size_t n)
 {
-	v->out.queue[v->out.sending].start += n;
+	struct vfio_buffer *b = &v->out.queue[v->out.sending];
+
 	v->out.rest -= n;
 	if (v->out.sending == VFIO_ANSWERS)
 		v->out.answered += n;
+	while (n) {
+		size_t step;
+
+		if (!v->out.inside)
+			v->out.inside = le32(b->data + b->start + 4);
+		step = min_u64(n, v->out.inside);
+		b->start += step;
+		v->out.inside -= step;
+		n -= step;
+	}
 }
 
 static void send_all(struct vfio_user *v)
@@ -161,7 +192,8 @@ static void send_all(struct vfio_user *v)
 		if (!v->out.rest)
 			break;
 		b = &v->out.queue[v->out.sending];
-		n = send(v->watch.fd, b->data + b->start, v->out.rest, MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = send(v->watch.fd, b->data + b->start, next_part(&v->out, b),
+			 MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (n >= 0) {
 			sent(v, (size_t)n);
 			progress = true;

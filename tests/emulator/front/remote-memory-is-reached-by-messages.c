@@ -161,7 +161,8 @@ int main(void)
 	c.remote_size = SIZE;
 	CHECK_OK(client_version(&c, NULL));
 	CHECK_OK(client_map(&c, BASE, SIZE, -1, 0));
-	copies_are_whole(1 << 20);
+	/* No more than a socket takes whole: QEMU does not send the rest of an answer. */
+	copies_are_whole(32768);
 	a_lost_connection_ends_them(&s, small);
 	copies_are_whole(4096);
 	several_are_on_their_way();

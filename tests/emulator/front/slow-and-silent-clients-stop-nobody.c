@@ -188,6 +188,33 @@ static void unread_answers_are_not_kept_for_ever(void)
 	client_close(&c);
 }
 
+/* QEMU reads a header at once or not at all. */
+static void headers_come_whole(void)
+{
+	static const uint32_t sizes[] = {1, 4, 3000, 0x4000, 7, 0x3fff};
+	uint8_t bytes[32], header[16], data[0x4000 + 16];
+	int small = 4096;
+
+	join();
+	CHECK_OK(setsockopt(c.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)));
+	for (unsigned i = 0; i < 120; i++)
+		client_send_bytes(&c, bytes, put_read(bytes, (uint16_t)i, 0, sizes[i % 6]), NULL, 0);
+	for (unsigned i = 0; i < 120; i++) {
+		size_t left = 16 + sizes[i % 6];
+
+		CHECK_EQ(recv(c.fd, header, sizeof(header), 0), 16);
+		CHECK_EQ(le16(header), i);
+		CHECK_EQ(le32(header + 4), 16 + left);
+		while (left) {
+			ssize_t n = recv(c.fd, data, left, 0);
+
+			CHECK(n > 0);
+			left -= (size_t)n;
+		}
+	}
+	client_close(&c);
+}
+
 /* ----------------------------------------------------------------------- the second controller */
 
 static void make_second(void *opaque)
@@ -231,6 +258,7 @@ int main(void)
 	bytes_come_one_by_one();
 	descriptors_find_their_message();
 	a_heap_of_messages_is_handled();
+	headers_come_whole();
 	half_a_connection_is_none();
 	unread_answers_are_not_kept_for_ever();
 	the_other_one_works();
