@@ -4,6 +4,7 @@ check_LTLIBRARIES += %D%/libfront.la
 %C%_libfront_la_SOURCES = \
 	%D%/client.c \
 	%D%/client.h \
+	%D%/rings.h \
 	%D%/server.c \
 	%D%/server.h \
 	%D%/toy.c \
@@ -38,3 +39,6 @@ c_tests += %D%/hostile-clients-harm-only-themselves
 c_tests += %D%/nvme-costs-two-posted-messages-a-command
 %C%_nvme_costs_two_posted_messages_a_command_CPPFLAGS = $(emulator_test_cppflags)
 %C%_nvme_costs_two_posted_messages_a_command_LDADD = $(front_test_libs)
+c_tests += %D%/a-stalled-disk-keeps-nobody-waiting
+%C%_a_stalled_disk_keeps_nobody_waiting_CPPFLAGS = $(emulator_test_cppflags)
+%C%_a_stalled_disk_keeps_nobody_waiting_LDADD = $(front_test_libs)
