@@ -45,8 +45,8 @@ int main(void)
 	server_call(&s, thread_usage, &idle[0]);
 	usleep(300000);
 	server_call(&s, thread_usage, &idle[1]);
-	/* It slept, and was woken by the second call. */
-	CHECK(idle[1].ru_nvcsw - idle[0].ru_nvcsw <= 2);
+	/* It slept, and was woken by the second call; whoever traces it stops it a few times. */
+	CHECK(idle[1].ru_nvcsw - idle[0].ru_nvcsw <= 5);
 	client_close(&c);
 	server_stop(&s);
 	return 0;
