@@ -229,7 +229,9 @@ uint16_t nvme_get_log(struct nvme_command *c)
 	uint64_t dwords = (nvme_dword(c, 10) >> 16 | (uint64_t)(nvme_dword(c, 11) & 0xffff) << 16) +
 			  1;
 	uint64_t offset = le64(c->sqe + 48);
+	uint8_t log = c->sqe[40];
 	bool keep = nvme_dword(c, 10) & 1u << 15;
+	struct nvme *n = c->n;
 	uint32_t have = 0;
 	uint16_t status = make_page(c, page, &have);
 
@@ -238,7 +240,7 @@ uint16_t nvme_get_log(struct nvme_command *c)
 	if (offset % 4 || offset > have || 4 * dwords > NVME_TRANSFER)
 		return NVME_INVALID_FIELD | NVME_DNR;
 	status = nvme_send(c, page + offset, have - offset, 4 * dwords);
-	if (status == NVME_PENDING && !keep)
-		was_read(c->n, c->sqe[40]);
+	if (status == NVME_PENDING && !keep)	/* it may have ended already */
+		was_read(n, log);
 	return status;
 }

@@ -2,10 +2,10 @@
 /*
  * nvme-fuzzer.c - a guest that does what the input says to an NVMe controller: steps of a byte that
  * says what, then its parameters. It begins with rings and three disks, of which the second one's
- * storage can be made to stall and the third comes and goes.
+ * storage can be made to stall and the third comes and goes. At the end nothing may be left over.
  */
 #include "bytes.h"
-#include "controllers/nvme-spec.h"
+#include "controllers/nvme.h"
 #include "emulator-test.h"
 #include "front/in_process.h"
 
@@ -205,6 +205,31 @@ static void start(void)
 	enable();
 }
 
+static bool is_idle(void *opaque)
+{
+	const struct nvme *n = (const struct nvme *)p->c;
+	unsigned busy = n->active + n->data + n->flushing + (n->state == NVME_STOPPING);
+
+	(void)opaque;
+	for (unsigned i = 0; i <= NVME_NAMESPACES; i++)
+		busy += n->ns[i].active + n->ns[i].leaving + n->ns[i].stopping + n->ns[i].stopped;
+	for (unsigned i = 0; i < NVME_QUEUES; i++) {
+		const struct nvme_sq *sq = n->sq[i];
+		unsigned free = 0;
+
+		if (!sq)
+			continue;
+		for (const struct nvme_command *c = sq->free; c; c = c->next)
+			free++;
+		if (free + sq->in_flight != sq->commands)
+			abort();
+		for (unsigned k = 0; k < sq->commands; k++)
+			busy += sq->command[k].state == NVME_COMMAND_BUSY ||
+				sq->command[k].state == NVME_COMMAND_WAITING;
+	}
+	return !busy;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	in = data;
@@ -213,7 +238,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned i = 0; i < STEPS && left; i++)
 		step();
 	storage_stall_set(stall, 0);
-	in_process_settle(p);
+	if (!in_process_run(p, is_idle, NULL, 5000))
+		abort();
 	in_process_free(p);
 	return 0;
 }
