@@ -39,7 +39,7 @@ static uint16_t add(struct nvme_command *c, uint64_t address, uint32_t length)
 
 /* -------------------------------------------------------------------------------------- PRPs */
 
-/* Entries up to the end of the page; where they are not enough the last one leads to the next page. */
+/* Entries up to the end of the page; where they are too few the last one leads to the next. */
 static uint16_t map_prp_list(struct nvme_command *c, uint64_t list, uint32_t length)
 {
 	uint32_t page = c->n->page;

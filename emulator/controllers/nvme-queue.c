@@ -127,6 +127,15 @@ void nvme_sq_free(struct nvme *n, uint16_t id)
 	n->sq[id] = NULL;
 }
 
+/* Several submission queues may share a completion queue: those go last. */
+void nvme_queues_free(struct nvme *n)
+{
+	for (unsigned i = 0; i < NVME_QUEUES; i++)
+		nvme_sq_free(n, i);
+	for (unsigned i = 0; i < NVME_QUEUES; i++)
+		nvme_cq_free(n, i);
+}
+
 /* --------------------------------------------------------------------------------- doorbells */
 
 static bool read_shadow(struct nvme *n, uint64_t address, uint32_t *value)

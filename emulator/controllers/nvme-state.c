@@ -5,8 +5,8 @@
  *
  * A reset first ends all I/O: namespaces in use are quiesced, and CSTS.RDY stays 1 until the last
  * command came back; completions are dropped in the meantime. Register writes may come in between;
- * CC.EN set again takes effect when the reset is over. A shutdown takes no more commands, lets those
- * that run end, then flushes all namespaces; normal and abrupt ones are alike.
+ * CC.EN set again takes effect when the reset is over. A shutdown takes no more commands, lets
+ * those that run end, then flushes all namespaces; normal and abrupt ones are alike.
  */
 #include "controllers/nvme.h"
 
@@ -128,10 +128,7 @@ static void reset_registers(struct nvme *n)
 
 static void forget_queues(struct nvme *n)
 {
-	for (unsigned i = 0; i < NVME_QUEUES; i++) {
-		nvme_sq_free(n, i);
-		nvme_cq_free(n, i);
-	}
+	nvme_queues_free(n);
 	memset(n->aborts, 0, sizeof(n->aborts));
 	loop_timer_cancel(n->c.loop, &n->abort_timer);
 	n->shadows = n->shadow_events = 0;

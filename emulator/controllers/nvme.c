@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * nvme.c - an NVM Express 1.4 controller on PCI: its registers and its namespaces. nvme.h says which
- * file does the rest.
+ * nvme.c - an NVM Express 1.4 controller on PCI: its registers and its namespaces. nvme.h says
+ * which file does the rest.
  *
  * BAR 0 has the registers, the doorbells from 0x1000 (stride 0), and MSI-X from 0x2000. Ids and
  * strings are VirtualBox's. Its number of namespaces (NN) is fixed, so that disks can come and go;
@@ -116,7 +116,8 @@ static void write_register(struct nvme *n, uint32_t offset, uint32_t value)
 }
 
 /* Any length and alignment: made of the dwords that the access touches. */
-static void nvme_read(struct controller *c, unsigned bar, uint64_t offset, void *buf, uint32_t length)
+static void nvme_read(struct controller *c, unsigned bar, uint64_t offset, void *buf,
+		      uint32_t length)
 {
 	uint8_t *to = buf, dword[4];
 
@@ -325,10 +326,7 @@ static void nvme_unrealize(struct controller *c)
 {
 	struct nvme *n = nvme_of(c);
 
-	for (unsigned i = 0; i < NVME_QUEUES; i++) {
-		nvme_sq_free(n, i);
-		nvme_cq_free(n, i);
-	}
+	nvme_queues_free(n);
 	loop_undefer(c->loop, &n->process);
 	loop_undefer(c->loop, &n->signal);
 	loop_timer_cancel(c->loop, &n->resume);

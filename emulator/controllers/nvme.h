@@ -239,6 +239,7 @@ void nvme_cq_free(struct nvme *n, uint16_t id);
 struct nvme_sq *nvme_sq_new(struct nvme *n, uint16_t id, struct nvme_cq *cq, uint64_t base,
 			    uint32_t size);
 void nvme_sq_free(struct nvme *n, uint16_t id);	/* nothing of it is in flight */
+void nvme_queues_free(struct nvme *n);		/* all of them */
 void nvme_shadow(struct nvme *n);		/* all queues use shadow doorbells from now on */
 void nvme_doorbell(struct nvme *n, uint32_t index, uint32_t value);
 void nvme_process(void *opaque);

@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define MEMORY (1u << 20)
 #define DISK (256u << 10)
 #define ENTRIES 8
-#define RINGS 3				/* admin and two more; ring i at i * 0x2000, its CQ 0x1000 on */
+#define RINGS 3				/* admin and two more; at i * 0x2000, its CQ 0x1000 on */
 #define STEPS 400
 
 enum step {
@@ -190,7 +190,8 @@ static void step(void)
 static void start(void)
 {
 	struct in_process_options o = { .controller = "nvme", .memory_size = MEMORY,
-					.remote_size = 1 << 16, .irq = PCI_IRQ_MSIX, .vectors = 65 };
+					.remote_size = 1 << 16, .irq = PCI_IRQ_MSIX,
+					.vectors = 65 };
 	struct device_options may_stall = { .discard = true, .may_stall = true };
 	struct vd_storage *s;
 

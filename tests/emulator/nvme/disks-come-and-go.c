@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Namespaces are attached, resized and detached while a guest runs: it gets an event and reads which
- * ones changed; commands of a detached disk end, also while its storage stalls. Events wait for
- * requests, and for the log page of the last one to be read. */
+/* Namespaces are attached, resized and detached while a guest runs: it gets an event and reads
+ * which ones changed; commands of a detached disk end, also while its storage stalls. Events wait
+ * for requests, and for the log page of the last one to be read. */
 #include "lib-nvme.h"
 
 #define NOTICE (NVME_LOG_CHANGED << 16 | NVME_EVENT_NOTICE)
@@ -50,7 +50,8 @@ static void test_hot_plug(struct guest *g)
 	expect_changed(g, 2, 0);
 	in_process_detach(g->p, d);
 	expect_changed(g, 9, 0);
-	CHECK_EQ(in_process_attach(g->p, memory_disk(DISK_SIZE), NULL, "nsid=2", NULL, NULL), -EBUSY);
+	CHECK_EQ(in_process_attach(g->p, memory_disk(DISK_SIZE), NULL, "nsid=2", NULL, NULL),
+		 -EBUSY);
 	CHECK_EQ(in_process_attach(g->p, memory_disk(DISK_SIZE), NULL, "nsid=256", NULL, NULL),
 		 -EINVAL);
 }
@@ -108,7 +109,8 @@ static void test_requests(struct guest *g)
 	CHECK_EQ(c.cid, over);
 	CHECK_EQ(c.status, NVME_EVENT_LIMIT | DNR);
 
-	c = complete(g, &g->admin, &(struct command){ .opcode = NVME_ADMIN_ABORT, .d10 = 999 << 16 });
+	c = complete(g, &g->admin, &(struct command){ .opcode = NVME_ADMIN_ABORT,
+							.d10 = 999 << 16 });
 	CHECK_EQ(c.result, 1);
 	for (unsigned i = 0; i < 4; i++) {
 		uint16_t id = submit(g, &g->admin, &(struct command){

@@ -28,7 +28,7 @@ static void test_controller(struct guest *g)
 	CHECK_EQ(le32(p + 516), 255);
 	CHECK_EQ(p[525], 7);
 	CHECK_EQ(le32(p + 536) & 3, 1);
-	CHECK_EQ(strncmp((const char *)p + 768, "nqn.2014.08.org.nvmexpress:80ee80eeVB1234", 41), 0);
+	CHECK(!memcmp(p + 768, "nqn.2014.08.org.nvmexpress:80ee80eeVB1234", 41));
 	CHECK(memchr(p + 768, 0, 256) != NULL);
 }
 
@@ -98,7 +98,8 @@ static void test_lists(struct guest *g)
 	CHECK_EQ(identify(g, 0, 0xff), NVME_INVALID_FIELD | DNR);
 }
 
-static uint16_t log_page(struct guest *g, uint8_t id, uint64_t dwords, uint64_t offset, uint32_t nsid)
+static uint16_t log_page(struct guest *g, uint8_t id, uint64_t dwords, uint64_t offset,
+			 uint32_t nsid)
 {
 	memset(at(g, g->data), 0xee, 2 * PAGE);
 	return admin(g, &(struct command){
@@ -271,7 +272,8 @@ static void test_unknown_commands(struct guest *g)
 static void test_options(void)
 {
 	struct option_value value[] = { { "serial", "MINE" }, { "queues", "2" } };
-	struct in_process_options o = { .options = { value, 2 }, .irq = PCI_IRQ_MSIX, .vectors = 3 };
+	struct in_process_options o = { .options = { value, 2 }, .irq = PCI_IRQ_MSIX,
+					.vectors = 3 };
 	struct guest g;
 	uint32_t result;
 

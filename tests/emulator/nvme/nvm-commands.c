@@ -288,7 +288,8 @@ static void test_remote(struct guest *g)
 
 int main(void)
 {
-	struct in_process_options o = { .remote_size = 1 << 20, .irq = PCI_IRQ_MSIX, .vectors = 65 };
+	struct in_process_options o = { .remote_size = 1 << 20, .irq = PCI_IRQ_MSIX,
+					.vectors = 65 };
 	struct device_options d = { .discard = true, .on_full = DEVICE_FULL_ERROR };
 	struct vd_storage *s;
 	struct guest g;

@@ -50,6 +50,20 @@ static void test_delete(struct guest *g)
 	CHECK_EQ(delete_queue(g, NVME_ADMIN_DELETE_CQ, 64), 0);
 }
 
+/* A reset takes them all, in whatever order they share each other. */
+static void test_shared(struct guest *g)
+{
+	uint64_t ring = pages(g, 3);
+
+	CHECK_EQ(create_cq(g, 1, ring, 16, 1), 0);
+	CHECK_EQ(create_cq(g, 3, ring + PAGE, 16, 1), 0);
+	CHECK_EQ(create_sq(g, 2, ring + 2 * PAGE, 16, 1 << 16 | 1), 0);
+	CHECK_EQ(create_sq(g, 1, ring + 2 * PAGE, 16, 3 << 16 | 1), 0);
+	set_reg(g, NVME_REG_CC, 0);
+	CHECK(wait_csts(g, ~0u, 0));
+	guest_enable(g);
+}
+
 /* Entry sizes are set in CC before I/O queues are made. */
 static void test_entry_sizes(struct guest *g)
 {
@@ -213,6 +227,7 @@ int main(void)
 	CHECK_OK(in_process_attach(g.p, memory_disk(DISK_SIZE), NULL, NULL, NULL, NULL));
 	test_create(&g);
 	test_delete(&g);
+	test_shared(&g);
 	test_entry_sizes(&g);
 	test_wrap(&g);
 	test_full_ring(&g);
