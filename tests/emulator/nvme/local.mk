@@ -32,3 +32,6 @@ c_tests += %D%/resets-and-shutdown-under-load
 c_tests += %D%/shadow-doorbells-and-interrupts
 %C%_shadow_doorbells_and_interrupts_CPPFLAGS = $(emulator_test_cppflags)
 %C%_shadow_doorbells_and_interrupts_LDADD = $(nvme_test_libs)
+c_tests += %D%/a-namespace-is-known-by-its-image
+%C%_a_namespace_is_known_by_its_image_CPPFLAGS = $(emulator_test_cppflags)
+%C%_a_namespace_is_known_by_its_image_LDADD = $(nvme_test_libs)
