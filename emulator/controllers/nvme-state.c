@@ -86,7 +86,7 @@ static void shutdown_flush(struct nvme *n)
 	n->flushing = nvme_flush_next(n, &n->flush, &n->flush_position);
 	if (n->flushing)
 		n->active++;
-	else if (is_shutting_down(n))
+	else
 		n->csts = (n->csts & ~NVME_CSTS_SHST) | NVME_CSTS_SHST_DONE;
 }
 
@@ -99,8 +99,11 @@ static void shutdown_flushed(struct device_request *rq)
 	n->active--;
 	ns->active--;
 	n->flushing = false;
-	if (n->state != NVME_STOPPING)
+	if (n->flush_again)
+		n->flush_position = 0;
+	else if (n->state != NVME_STOPPING && is_shutting_down(n))
 		shutdown_flush(n);
+	n->flush_again = false;
 	nvme_namespace_idle(ns);
 	nvme_drained(n);
 }
@@ -109,9 +112,12 @@ static void shut_down(struct nvme *n)
 {
 	n->halted = true;
 	n->csts = (n->csts & ~NVME_CSTS_SHST) | NVME_CSTS_SHST_BUSY;
-	n->flush_position = 0;
 	n->flush.done = shutdown_flushed;
 	n->flush.opaque = n;
+	if (n->flushing)
+		n->flush_again = true;	/* an earlier one's that the host did not wait for */
+	else
+		n->flush_position = 0;
 	nvme_drained(n);
 }
 

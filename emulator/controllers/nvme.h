@@ -174,7 +174,7 @@ struct nvme {
 	bool report_reset;		/* and controller_reset_done() is waited for */
 	bool subsystem_reset;
 	bool halted;			/* shutting or shut down, or fatal: takes no commands */
-	bool flushing;			/* for a shutdown */
+	bool flushing, flush_again;	/* for a shutdown; for one that came in between, too */
 	struct device_request flush;	/* the shutdown's */
 	uint32_t flush_position;
 

@@ -209,11 +209,12 @@ static void start(void)
 static bool is_idle(void *opaque)
 {
 	const struct nvme *n = (const struct nvme *)p->c;
-	unsigned busy = n->active + n->data + n->flushing + (n->state == NVME_STOPPING);
+	bool busy = n->active || n->data || n->flushing || n->state == NVME_STOPPING;
 
 	(void)opaque;
 	for (unsigned i = 0; i <= NVME_NAMESPACES; i++)
-		busy += n->ns[i].active + n->ns[i].leaving + n->ns[i].stopping + n->ns[i].stopped;
+		busy |= n->ns[i].active || n->ns[i].leaving || n->ns[i].stopping ||
+			n->ns[i].stopped;
 	for (unsigned i = 0; i < NVME_QUEUES; i++) {
 		const struct nvme_sq *sq = n->sq[i];
 		unsigned free = 0;
@@ -225,7 +226,7 @@ static bool is_idle(void *opaque)
 		if (free + sq->in_flight != sq->commands)
 			abort();
 		for (unsigned k = 0; k < sq->commands; k++)
-			busy += sq->command[k].state == NVME_COMMAND_BUSY ||
+			busy |= sq->command[k].state == NVME_COMMAND_BUSY ||
 				sq->command[k].state == NVME_COMMAND_WAITING;
 	}
 	return !busy;

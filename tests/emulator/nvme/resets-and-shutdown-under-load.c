@@ -303,6 +303,37 @@ static void test_shutdown_disabled(void)
 	guest_free(&g);
 }
 
+/* A host that does not wait for a shutdown, goes on writing, and shuts down again. */
+static void test_second_shutdown(void)
+{
+	struct guest g;
+	struct command c;
+
+	set_up(&g, false);
+	c = rw(NVME_IO_WRITE, g.data, 0, 8);
+	CHECK_EQ(status_of(&g, &io, &c), 0);
+	set_reg(&g, NVME_REG_CC, 0);
+	CHECK(wait_csts(&g, ~0u, 0));
+	storage_stall_set(stall, FAULT_SYNC);
+	set_reg(&g, NVME_REG_CC, 1 << 14);
+	while (!storage_stall_waiting(stall))
+		turn(&g, 1);
+	guest_enable(&g);
+	ring_create(&g, &io, 1, 64);
+	CHECK_EQ(status_of(&g, &io, &c), 0);
+	set_reg(&g, NVME_REG_CC, 4 << 20 | 6 << 16 | NVME_CC_EN | 1 << 14);
+	turn(&g, 10);
+	CHECK_EQ(reg(&g, NVME_REG_CSTS), NVME_CSTS_RDY | NVME_CSTS_SHST_BUSY);
+	storage_fault_arm(fault, FAULT_SYNC, 0, 0, false);
+	storage_stall_set(stall, 0);
+	CHECK(wait_csts(&g, ~0u, NVME_CSTS_RDY | NVME_CSTS_SHST_DONE));
+	CHECK_EQ(storage_fault_calls(fault), 1);	/* the write's */
+	set_reg(&g, NVME_REG_CC, 0);
+	CHECK(wait_csts(&g, ~0u, 0));
+	works_again(&g);
+	guest_free(&g);
+}
+
 /* A reset during a shutdown's flush ends both. */
 static void test_reset_in_shutdown(void)
 {
@@ -365,6 +396,7 @@ int main(void)
 	test_shutdown(1);
 	test_shutdown(2);
 	test_shutdown_disabled();
+	test_second_shutdown();
 	test_reset_in_shutdown();
 	test_unmap();
 	return 0;
