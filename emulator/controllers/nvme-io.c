@@ -120,9 +120,14 @@ static void simple_done(struct device_request *rq)
 
 static void finish_transferred(struct dma *d, int status)
 {
-	struct nvme_command *c = d->opaque;
+	nvme_finish(d->opaque, nvme_dma_status(status));
+}
 
-	nvme_finish(c, c->status ? c->status : nvme_dma_status(status));
+/* Nothing goes to the guest: a buffer of ours may not have been filled. */
+static void fail_transfer(struct nvme_command *c)
+{
+	dma_drop(&c->dma);
+	nvme_finish(c, device_status(c));
 }
 
 /* ----------------------------------------------------------------------------- read and write */
@@ -159,12 +164,13 @@ static void transferred(struct device_request *rq)
 {
 	struct nvme_command *c = ended(rq);
 
-	c->status = device_status(c);
-	if (!c->status) {
-		count(c);
-		if (c->skips)
-			scatter(c);
+	if (rq->status) {
+		fail_transfer(c);
+		return;
 	}
+	count(c);
+	if (c->skips)
+		scatter(c);
 	dma_finish(&c->dma, finish_transferred);
 }
 
@@ -182,12 +188,10 @@ static void flushed_before(struct device_request *rq)
 {
 	struct nvme_command *c = ended(rq);
 
-	if (!rq->status) {
+	if (rq->status)
+		fail_transfer(c);
+	else
 		transfer(c);
-		return;
-	}
-	c->status = device_status(c);
-	dma_finish(&c->dma, finish_transferred);
 }
 
 static void transfer_ready(struct dma *d, int status)
@@ -251,11 +255,13 @@ static bool is_same(const struct nvme_command *c)
 static void compared(struct device_request *rq)
 {
 	struct nvme_command *c = ended(rq);
+	bool same = !rq->status && is_same(c);
 
-	c->status = device_status(c);
-	if (!c->status && !is_same(c))
-		c->status = NVME_COMPARE_FAILED | NVME_DNR;
-	dma_finish(&c->dma, finish_transferred);
+	dma_drop(&c->dma);
+	if (rq->status)
+		nvme_finish(c, device_status(c));
+	else
+		nvme_finish(c, same ? NVME_OK : NVME_COMPARE_FAILED | NVME_DNR);
 }
 
 static void compare_ready(struct dma *d, int status)

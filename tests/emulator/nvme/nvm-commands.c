@@ -272,6 +272,11 @@ static void test_remote(struct guest *g)
 	CHECK(!memcmp(remote + PAGE - 512, remote + 512, 512));
 	c = rw(NVME_IO_COMPARE, IN_PROCESS_REMOTE + 512, 400, 1);
 	CHECK_EQ(status_of(g, &io, &c), 0);
+	memset(remote, 'u', PAGE);		/* a failed read leaves it alone */
+	storage_fault_arm(fault, FAULT_READ, 1, -EIO, false);
+	c = rw(NVME_IO_READ, IN_PROCESS_REMOTE, 400, 8);
+	CHECK_EQ(status_of(g, &io, &c), NVME_READ_ERROR);
+	CHECK(remote[0] == 'u' && !memcmp(remote, remote + 1, PAGE - 1));
 	c = rw(NVME_IO_READ, g->data, 400, 32);
 	c.prp2 = IN_PROCESS_REMOTE;	/* lists cannot be there */
 	CHECK_EQ(status_of(g, &io, &c), NVME_DATA_TRANSFER_ERROR | DNR);
