@@ -161,6 +161,7 @@ static uint32_t read_register(struct ahci *a, unsigned offset)
 	case GHC:
 		return a->ghc;
 	case IS:
+		pending(a);
 		return a->is;
 	case PI:
 		return (1u << a->ports) - 1;
