@@ -10,6 +10,10 @@ endif
 
 sh_tests += %D%/replay-corpora.sh
 
+fuzz_targets += %D%/ahci-fuzzer
+%C%_ahci_fuzzer_CPPFLAGS = $(emulator_test_cppflags)
+%C%_ahci_fuzzer_LDADD = emulator/libemulator-int.la $(fuzz_libs) $(JSON_LIBS)
+
 fuzz_targets += %D%/chain-fuzzer
 %C%_chain_fuzzer_LDADD = $(fuzz_libs)
 
