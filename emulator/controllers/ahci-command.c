@@ -9,6 +9,8 @@
  */
 #include "controllers/ahci.h"
 
+#include <errno.h>
+
 #include "bytes.h"
 
 /* Where frames are written, and what they are. */
@@ -25,6 +27,8 @@ enum { FIS_HOST = 0x27, FIS_REGISTERS = 0x34, FIS_DMA_SETUP = 0x41, FIS_PIO_SETU
 #define PRDT 0x80u		/* in the command table */
 #define PRD_SIZE 16u
 #define PRD_CHUNK 64u
+#define PRD_COST 64u		/* bytes that each takes while it is in use, about */
+#define LARGE (1u << 20)	/* after more the arrays are given back */
 
 /* ----------------------------------------------------------------------------- frames to the guest */
 
@@ -169,12 +173,31 @@ static void end_unqueued(struct ahci_slot *s)
 	ahci_port_raise(p, is);
 }
 
+static void charge(struct ahci_slot *s, uint64_t bytes)
+{
+	s->charged = bytes;
+	s->port->hba->data += bytes;
+}
+
+static void let_go(struct ahci_slot *s)
+{
+	struct ahci *a = s->port->hba;
+
+	if (s->charged > LARGE)
+		dma_free(&s->dma);
+	a->data -= s->charged;
+	s->charged = 0;
+	s->active = false;
+	if (a->held && a->data < AHCI_DATA)
+		loop_defer(a->c.loop, &a->round);
+}
+
 /* What ends while the port halts or after an error is not told: the guest learns from the reset. */
 static void end_slot(struct ahci_slot *s)
 {
 	struct ahci_port *p = s->port;
 
-	s->active = false;
+	let_go(s);
 	if (!p->halting && !p->failed) {
 		if (s->cmd.protocol == ATA_NCQ)
 			end_queued(s);
@@ -190,7 +213,7 @@ static void end_with_fault(struct ahci_slot *s, uint32_t bits)
 	struct ahci_port *p = s->port;
 
 	ata_forget(&s->cmd);
-	s->active = false;
+	let_go(s);
 	if (!p->halting && !p->failed)
 		ahci_port_fail(p, bits);
 	ahci_port_slot_ended(p);
@@ -204,7 +227,7 @@ static void data_sent(struct dma *d, int status)
 		end_slot(s);
 		return;
 	}
-	s->active = false;
+	let_go(s);
 	if (!s->port->halting && !s->port->failed)
 		ahci_port_fail(s->port, IS_HBFS);
 	ahci_port_slot_ended(s->port);
@@ -250,22 +273,24 @@ static int add_ranges(struct ahci_slot *s, uint64_t table, unsigned entries)
 	struct guest_memory *m = s->port->hba->c.memory;
 	uint64_t left = s->cmd.length;
 	uint8_t prd[PRD_CHUNK * PRD_SIZE];
+	unsigned i;
 	int r = 0;
 
-	for (unsigned i = 0; i < entries && left && !r; i++) {
+	for (i = 0; i < entries && left && !r; i++) {
 		const uint8_t *at = prd + i % PRD_CHUNK * PRD_SIZE;
 		unsigned chunk = entries - i < PRD_CHUNK ? entries - i : PRD_CHUNK;
 		uint64_t n;
 
 		if (i % PRD_CHUNK == 0 &&
 		    !memory_read(m, table + PRDT + (uint64_t)i * PRD_SIZE, prd, chunk * PRD_SIZE))
-			return -1;
+			return -EFAULT;
 		n = (le32(at + 12) & 0x3ffffe) + 2;
 		s->signals |= le32(at + 12) >> 31;
 		n = n < left ? n : left;
 		r = dma_add(&s->dma, le64(at) & ~1ull, n);
 		left -= n;
 	}
+	charge(s, s->dma.length + (uint64_t)i * PRD_COST);
 	return r;
 }
 
@@ -393,8 +418,14 @@ void ahci_slot_init(struct ahci_port *p, struct ahci_slot *s)
 
 static bool may_issue(const struct ahci_port *p)
 {
-	return p->ci && p->running && p->cmd & CMD_ST && p->link && !p->failed && !p->halting &&
-	       p->busy == NO_SLOT && !p->hba->resetting;
+	struct ahci *a = p->hba;
+
+	if (!p->ci || !p->running || !(p->cmd & CMD_ST) || !p->link || p->failed || p->halting ||
+	    p->busy != NO_SLOT || a->resetting)
+		return false;
+	if (a->data >= AHCI_DATA)
+		a->held = true;
+	return a->data < AHCI_DATA;
 }
 
 /* Slots in turn. Each step takes a bit of CI, or makes the port busy or failed. */

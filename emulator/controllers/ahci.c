@@ -46,6 +46,14 @@ static bool pending(struct ahci *a)
 	return a->is && a->ghc & GHC_IE;
 }
 
+/* What was held back for want of room. */
+static void go_on(struct ahci *a)
+{
+	a->held = false;
+	for (unsigned i = 0; i < a->ports; i++)
+		ahci_port_issue(&a->port[i]);
+}
+
 /* At the end of each round in which something happened: one frame for all tags of a port, one
  * interrupt for all ports. */
 static void round_end(void *opaque)
@@ -55,6 +63,8 @@ static void round_end(void *opaque)
 
 	for (unsigned i = 0; i < a->ports; i++)
 		ahci_port_report(&a->port[i]);
+	if (a->held && a->data < AHCI_DATA)
+		go_on(a);
 	edge = a->edge;
 	a->edge = false;
 	high = pending(a);

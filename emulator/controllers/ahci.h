@@ -49,6 +49,9 @@
 #define SERR_PHY_CHANGED (1u << 16)
 #define SERR_EXCHANGED (1u << 26)
 
+/* Data in flight, all ports together: a guest must not have us hold 32 MiB for each slot. */
+#define AHCI_DATA (128u << 20)
+
 #define NO_SLOT (-1)
 #define TFD_NOTHING 0x7fu	/* no drive */
 #define SIGNATURE_NONE 0xffffffffu
@@ -63,6 +66,7 @@ struct ahci_slot {
 	struct dma dma;
 	struct ahci_port *port;
 	uint64_t header;		/* address */
+	uint64_t charged;		/* memory of ours that its data may take */
 	bool active;
 	bool signals;			/* a range of its table wants an interrupt */
 };
@@ -104,6 +108,9 @@ struct ahci {
 	struct ahci_port *port;
 	struct ahci_slot *slots;
 	bool resetting, pci_reset;
+
+	uint64_t data;			/* charged by all slots */
+	bool held;			/* a port waits for that to be less */
 
 	struct loop_task round;
 	bool edge;			/* something new to interrupt for */

@@ -210,6 +210,28 @@ static void test_28_bits(void)
 	sata_free(&s);
 }
 
+/* As much as the slots can ask for: more than is moved at once. */
+static void test_much(void)
+{
+	struct prd prd[9] = { { 0 } };
+	struct command c = { .command = READ_QUEUED, .prd = prd };	/* 65536 sectors */
+
+	sata_new(&s, memory_disk(64u << 20), NULL);
+	for (unsigned i = 0; i < 8; i++)
+		prd[i] = (struct prd){ DATA, 4u << 20, false };
+	for (unsigned slot = 0; slot < 12; slot++) {
+		c.count = (uint16_t)(slot << 3);
+		put(&s, slot, &c);
+	}
+	issue(&s, 0xfff, true);
+	CHECK(port_reg(&s, P_CI) != 0);			/* some wait */
+	CHECK_EQ(wait_for(&s, 0xfff), OK);
+	CHECK_EQ(port_reg(&s, P_CI), 0);
+	in_process_settle(s.p);
+	CHECK_EQ(((struct ahci *)s.p->c)->data, 0);
+	sata_free(&s);
+}
+
 static void test_read_only(void)
 {
 	struct vd_storage *storage;
@@ -239,6 +261,7 @@ int main(void)
 	test_power();
 	sata_free(&s);
 	test_28_bits();
+	test_much();
 	test_read_only();
 	return 0;
 }
