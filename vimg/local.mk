@@ -10,6 +10,7 @@ bin_PROGRAMS += %D%/vimg
 	%D%/json.h \
 	%D%/main.c \
 	%D%/options.c \
+	%D%/resize.c \
 	%D%/shared.c \
 	%D%/terminal.c \
 	%D%/vimg.h

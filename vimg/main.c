@@ -8,13 +8,14 @@
 
 #include "vimg.h"
 
-extern const struct verb verb_check, verb_create, verb_formats, verb_info;
+extern const struct verb verb_check, verb_create, verb_formats, verb_info, verb_resize;
 
 /* In the order of --help. */
 static const struct verb *const verbs[] = {
 	&verb_create,
 	&verb_info,
 	&verb_check,
+	&verb_resize,
 	&verb_formats,
 	NULL
 };
@@ -31,7 +32,7 @@ static void help(void)
 {
 	puts("Usage: vimg COMMAND [OPTION...] ...\n"
 	     "\n"
-	     "Makes, describes and checks the disk images of virtual machines.\n");
+	     "Makes, describes, checks and enlarges the disk images of virtual machines.\n");
 	for (const struct verb *const *v = verbs; *v; v++)
 		printf("  %-10s%s\n", (*v)->name, (*v)->summary);
 	puts("\n"

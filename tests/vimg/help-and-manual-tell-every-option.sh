@@ -8,7 +8,7 @@
 manual=$top_srcdir/man/vimg.pod
 
 verbs=$(vimg --help | sed -nE 's/^  ([a-z-]+)  .*/\1/p')
-for verb in create info check formats; do
+for verb in create info check resize formats; do
 	grep -qx $verb <<<"$verbs" || fail "vimg --help does not list $verb"
 done
 [ "$(vimg -h)" = "$(vimg --help)" ] && [ "$(vimg help)" = "$(vimg --help)" ] || fail "-h, help and --help differ"
