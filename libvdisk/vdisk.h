@@ -12,7 +12,8 @@
  *             Codes: -EINVAL the caller's mistake; -ENOTSUP valid, but not supported;
  *             -EUCLEAN the image is damaged; -EBUSY in use by another process; -EROFS the disk was
  *             opened read-only; -EIO also for every write after a failed flush; -ECANCELED; and
- *             whatever the system calls gave.
+ *             whatever the system calls gave. -ENOSPC, -EDQUOT and -EFBIG, the host has no room,
+ *             leave the disk as usable as before: the same write or flush may be tried again.
  * Ownership   What a call gives out with `**out` is the caller's, to be closed by the named call.
  *             Strings inside structures belong to the object they were asked of, and live as long.
  * Threads     vd_read, vd_write, vd_write_zeroes, vd_discard, vd_flush, vd_map and vd_queue_submit
@@ -180,7 +181,8 @@ VD_PUBLIC int vd_write_zeroes(struct vd_disk *disk, uint64_t offset, uint64_t le
 VD_PUBLIC int vd_discard(struct vd_disk *disk, uint64_t offset, uint64_t length, unsigned flags);
 
 /* Makes durable all writes that were completed before the call. An error of a flush in the
- * background is given to the next caller; after a failed one all writes fail with -EIO. */
+ * background is given to the next caller, unless the host had no room and has it by then. Where
+ * the host could not make durable what it had taken, all writes fail with -EIO from then on. */
 VD_PUBLIC int vd_flush(struct vd_disk *disk);
 
 /* ---------------------------------------------------------------------------------------- map */

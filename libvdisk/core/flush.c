@@ -156,6 +156,20 @@ static void sleep_until_due(struct vd_disk *d)
 			break;
 }
 
+/*
+ * Where the host has no room, nothing is lost: what could not be written is dirty still, and is tried
+ * again, so that the next flush need not hear of it if there is room by then. All else it shall know.
+ */
+static void background_failed(struct vd_disk *d, int r)
+{
+	bool no_room = r == -ENOSPC || r == -EDQUOT || r == -EFBIG;
+
+	if (no_room && !get_failed(d))
+		__atomic_store_n(&d->bg_dirty, true, __ATOMIC_RELEASE);
+	else if (r)
+		__atomic_store_n(&d->background_error, r, __ATOMIC_RELEASE);
+}
+
 static void *background(void *opaque)
 {
 	struct vd_disk *d = opaque;
@@ -174,8 +188,7 @@ static void *background(void *opaque)
 		pthread_mutex_unlock(&d->bg_lock);
 		int r = disk_flush(d);
 
-		if (r)
-			__atomic_store_n(&d->background_error, r, __ATOMIC_RELEASE);
+		background_failed(d, r);
 		pthread_mutex_lock(&d->bg_lock);
 	}
 	pthread_mutex_unlock(&d->bg_lock);

@@ -65,3 +65,5 @@ c_tests += %D%/resizing-survives-power-cuts
 %C%_resizing_survives_power_cuts_LDADD = %D%/libmodel.la $(unit_libs)
 c_tests += %D%/disks-grow-in-use
 %C%_disks_grow_in_use_LDADD = %D%/libmodel.la $(unit_libs)
+c_tests += %D%/a-full-host-disk-loses-nothing
+%C%_a_full_host_disk_loses_nothing_LDADD = %D%/libmodel.la $(unit_libs)
