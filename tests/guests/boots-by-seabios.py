@@ -65,6 +65,6 @@ def test(case):
 		f.write(text[:2048])
 	server = case.serve(disk)
 	machine = case.boot(kernel=False, tools=False)
-	machine.wait_console("started from " + case.controller.name, 40)
+	machine.wait_console("started from " + case.controller.name, 90)
 	machine.kill()
 	server.stop()

@@ -50,7 +50,7 @@ def test(case):
 	disk = case.disk("disk.vdi", 256 << 20)
 	server = case.serve(disk)
 	machine = case.boot(SCRIPT)
-	machine.listen("first", seconds=40, until="is flushed 1")
+	machine.listen("first", seconds=100, until="is flushed 1")
 	last = listen_for(machine, random.uniform(3, 7))
 	server.kill()
 	machine.kill()
