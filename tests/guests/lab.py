@@ -55,7 +55,7 @@ class Disk:
 		if peer:
 			name += ".raw"		# QEMU's drivers of other formats do not discard
 		self.path = case.path(name)
-		self.name = name.split(".")[0]
+		self.name = os.path.basename(name).split(".")[0]
 		self.format = {"vhd": "vpc"}.get(name.split(".")[-1], name.split(".")[-1])
 		self.size = size
 		self.address = {}

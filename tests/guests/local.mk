@@ -2,6 +2,7 @@
 EXTRA_DIST += \
 	scripts/get-guest-tools \
 	%D%/README.md \
+	%D%/a-full-host-disk-is-waited-out.py \
 	%D%/boots-by-seabios.py \
 	%D%/boots-by-uefi.py \
 	%D%/controllers.py \
