@@ -70,6 +70,7 @@ static void disks_grow(struct guest *g)
 {
 	uint64_t a, b;
 	struct device *d = guest_plug(g, memory_disk(DISK_SIZE), "target=1");
+	struct vd_error err = {""};
 	struct call c;
 
 	a = give_buffer(g, 16);
@@ -77,7 +78,9 @@ static void disks_grow(struct guest *g)
 	queue_wait(&g->d.queue[Q_EVENT], NULL);	/* what was missed, by then told */
 	CHECK_EQ(le32(driver_at(&g->d, a)), MISSED);
 	b = give_buffer(g, 16);
-	/* Raw images do not grow; what matters here is that it is told. */
+	if (medium_resize(device_medium(d), 2 * DISK_SIZE, &err))
+		test_fail(__FILE__, __LINE__, "%s", err.text);
+	device_refresh(d);
 	g->p->c->type->changed(g->p->c, d, DEVICE_RESIZED);
 	expect(g, b, PARAM_CHANGE, 1, 0, 0x092a);
 	/* Also as a unit attention. */
@@ -85,6 +88,9 @@ static void disks_grow(struct guest *g)
 	call_run(g, &c);
 	CHECK_EQ(call_status(g, &c), CHECK_CONDITION);
 	CHECK_EQ(response_of(g, &c)[12 + 12], 0x2a);
+	c = read_10(g, 1, 2 * DISK_SIZE / 512 - 1, 1);
+	call_run(g, &c);
+	CHECK_EQ(call_status(g, &c) | call_response(g, &c), 0);
 	a = give_buffer(g, 16);
 	in_process_detach(g->p, d);
 	expect(g, a, TRANSPORT_RESET, 1, 0, REMOVED);
