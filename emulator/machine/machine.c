@@ -127,12 +127,28 @@ void drive_unregister(struct drive *d)
 		}
 }
 
-struct drive *drive_find(struct machine *m, const char *name)
+struct drive *drive_named(struct machine *m, const char *name)
 {
 	for (struct drive *d = m->drives; d; d = d->next)
 		if (!strcmp(d->name, name))
 			return d;
 	return NULL;
+}
+
+/* By its name, or by its image's where only one drive has that. */
+struct drive *drive_find(struct machine *m, const char *name)
+{
+	struct drive *found = drive_named(m, name);
+	unsigned n = 0;
+
+	if (found)
+		return found;
+	for (struct drive *d = m->drives; d; d = d->next)
+		if (!strcmp(medium_path(d->medium), name)) {
+			found = d;
+			n++;
+		}
+	return n == 1 ? found : NULL;
 }
 
 static int add_drive(struct station *s, const struct disk_description *disk, struct vd_error *err)

@@ -159,7 +159,7 @@ void machine_attach(struct machine *m, const char *controller, const char *disk,
 	if (!c)
 		return;
 	r = disk_description_parse(s->description->type, disk, &c->disk, &c->err);
-	if (!r && c->disk.name && drive_find(m, c->disk.name))
+	if (!r && c->disk.name && drive_named(m, c->disk.name))
 		r = machine_fail(&c->err, -EEXIST, "a disk is called %s already", c->disk.name);
 	if (!r)
 		r = drive_open(s, &c->disk, &c->drive, &c->err);

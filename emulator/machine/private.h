@@ -56,6 +56,7 @@ int drive_open(struct station *s, const struct disk_description *d, struct drive
 int drive_attach(struct drive *d, const struct option_values *address, struct vd_error *err);
 int drive_register(struct drive *d);
 void drive_unregister(struct drive *d);
+struct drive *drive_named(struct machine *m, const char *name);
 struct drive *drive_find(struct machine *m, const char *name);
 void drive_free(struct drive *d);
 

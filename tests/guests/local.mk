@@ -3,6 +3,7 @@ EXTRA_DIST += \
 	scripts/get-guest-tools \
 	%D%/README.md \
 	%D%/a-full-host-disk-is-waited-out.py \
+	%D%/a-full-host-stops-the-machine.py \
 	%D%/boots-by-seabios.py \
 	%D%/boots-by-uefi.py \
 	%D%/controllers.py \
@@ -20,7 +21,8 @@ EXTRA_DIST += \
 	%D%/soak.py \
 	%D%/tools-see-the-disk-ata.py \
 	%D%/tools-see-the-disk-nvme.py \
-	%D%/tools-see-the-disk-scsi.py
+	%D%/tools-see-the-disk-scsi.py \
+	%D%/waiting-for-space-outlasts-a-reset.py
 
 check-guests: all
 	$(top_builddir)/run $(srcdir)/%D%/run

@@ -80,7 +80,7 @@ fi
 check_fails vimg info images/c,d.vdi
 refused 'a size such as' resize more big
 refused 'no disk most' resize most 1G
-ctl detach more
+ctl detach "$tmp/images/c,d.vdi"
 refused 'no disk more' detach more
 vimg info images/c,d.vdi >/dev/null
 vimg check images/c,d.vdi >/dev/null
