@@ -16,9 +16,9 @@
  *             leave the disk as usable as before: the same write or flush may be tried again.
  * Ownership   What a call gives out with `**out` is the caller's, to be closed by the named call.
  *             Strings inside structures belong to the object they were asked of, and live as long.
- * Threads     vd_read, vd_write, vd_write_zeroes, vd_discard, vd_flush, vd_map and vd_queue_submit
- *             may be called on one disk from any thread at any time; reads run in parallel with
- *             everything. vd_open and vd_create may be called from any thread. vd_close wants the
+ * Threads     vd_read, vd_write, vd_write_zeroes, vd_discard, vd_flush, vd_map, vd_queue_submit and
+ *             vd_queue_submit_now may be called on one disk from any thread at any time; reads run
+ *             in parallel with everything. vd_open and vd_create may be called from any thread. vd_close wants the
  *             disk to itself. The library has no global mutable state, installs no signal handler,
  *             takes no signal in a thread of its own, and never prints.
  * Durability  A write is durable once a vd_flush that was started after the write returned has
@@ -333,6 +333,11 @@ VD_PUBLIC int vd_queue_fd(const struct vd_queue *queue);
 /* 0; or -EINVAL, -ENOMEM or -EAGAIN (no thread to run it): then it is not taken, and does not
  * complete. */
 VD_PUBLIC int vd_queue_submit(struct vd_queue *queue, struct vd_request *request);
+/*
+ * The same for a caller that takes completions where it submits: 1 if the request was done without
+ * waiting. Then it has succeeded, is not to be reaped, and the descriptor does not tell of it.
+ */
+VD_PUBLIC int vd_queue_submit_now(struct vd_queue *queue, struct vd_request *request);
 /*
  * Collects up to `max` completed requests. Waits for the first one at most timeout_ms
  * milliseconds (0: not at all, -1: for ever, but not when nothing is in flight). Returns how many,

@@ -46,6 +46,8 @@ struct device_host {
 	struct loop_watch watch;
 	struct loop_task reap;		/* collects completions at the end of the round */
 	struct request_list ended;
+	unsigned queued;		/* what the queue has of us */
+	bool told;			/* its descriptor is readable */
 	unsigned orphans;
 };
 
@@ -219,6 +221,14 @@ static void report_space(struct device *d)
 		    medium_path(d->medium));
 }
 
+/* A read of what is in memory, or a flush of nothing: it never was in the queue. */
+static void done_at_once(struct device_request *rq)
+{
+	if (rq->op == DEVICE_FLUSH)
+		report_space(rq->device);
+	end(rq, 0);
+}
+
 static void completed(struct device_request *rq, int status)
 {
 	struct device *d = rq->device;
@@ -388,10 +398,17 @@ static void start(struct device_request *rq)
 		if (!r)
 			vd = &rq->bounce->vd;
 	}
-	if (!r)
+	if (!r && rq->bounce)
 		r = vd_queue_submit(d->host->queue, vd);
+	else if (!r)
+		r = vd_queue_submit_now(d->host->queue, vd);
 	if (!r) {
+		d->host->queued++;
 		loop_defer(d->host->loop, &d->host->reap);
+		return;
+	}
+	if (r > 0) {
+		done_at_once(rq);
 		return;
 	}
 	if (rq->bounce) {
@@ -461,13 +478,19 @@ static void reap(void *opaque)
 	struct device_host *h = opaque;
 	struct vd_request *done[REAP];
 	struct device_request *rq;
-	int n;
+	int n = 0;
 
-	while ((rq = h->ended.first)) {
+	/* Those that come here from within have to wait for the next time. */
+	for (unsigned i = 0; i < REAP && (rq = h->ended.first); i++) {
 		list_remove(&h->ended, rq);
 		call_done(rq);
 	}
-	n = vd_queue_reap(h->queue, done, REAP, 0);
+	/* Also when all is reaped the descriptor may tell late, and is reset by reaping. */
+	if (h->queued || h->told)
+		n = vd_queue_reap(h->queue, done, REAP, 0);
+	h->told = false;
+	if (n > 0)
+		h->queued -= (unsigned)n;
 	for (int i = 0; i < n; i++) {
 		/* A bounced request is its bounce's own. */
 		struct bounce *b = done[i]->opaque;
@@ -488,6 +511,7 @@ static void queue_ready(void *opaque, uint32_t events)
 	struct device_host *h = opaque;
 
 	(void)events;
+	h->told = true;
 	loop_defer(h->loop, &h->reap);
 }
 

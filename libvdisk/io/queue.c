@@ -172,34 +172,35 @@ static struct ring *get_ring(struct vd_queue *q)
 	return q->ring;
 }
 
-/* Whether it needs no thread: done already, or in the ring. */
-static bool go_straight(struct vd_queue *q, struct vd_request *rq)
+/* Without a thread. 1: done; 0: in the ring; -EAGAIN: neither. */
+static int go_straight(struct vd_queue *q, struct vd_request *rq)
 {
 	unsigned ways = __atomic_load_n(&q->ways, __ATOMIC_RELAXED);
 	struct straight s;
 	struct ring *ring;
 
 	if (!ways || !straight_begin(&s, rq))
-		return false;
+		return -EAGAIN;
 	if (straight_now(&s, ways & QUEUE_NOW)) {
 		straight_end(&s, true);
-		queue_complete(rq, 0);
-		return true;
+		return 1;
 	}
 	ring = get_ring(q);
 	if (ring && ring_submit(ring, &s))
-		return true;
+		return 0;
 	straight_end(&s, false);
-	return false;
+	return -EAGAIN;
 }
 
+/* 1: it was done, well; 0: it completes later. */
 static int start(struct vd_queue *q, struct vd_request *rq)
 {
-	if (rq->op == VD_OP_FLUSH && disk_is_flushed(rq->disk)) {
-		queue_complete(rq, 0);
-		return 0;
-	}
-	return go_straight(q, rq) ? 0 : to_engine(rq);
+	int r;
+
+	if (rq->op == VD_OP_FLUSH && disk_is_flushed(rq->disk))
+		return 1;
+	r = go_straight(q, rq);
+	return r == -EAGAIN ? to_engine(rq) : r;
 }
 
 void queue_start(struct vd_request *rq)
@@ -207,7 +208,7 @@ void queue_start(struct vd_request *rq)
 	int r = start(rq->private_[RQ_QUEUE], rq);
 
 	if (r)
-		queue_complete(rq, r);
+		queue_complete(rq, r > 0 ? 0 : r);
 }
 
 /* As group_admit(). */
@@ -221,7 +222,18 @@ static int admit(struct vd_request *rq)
 	return d->group ? group_admit(d->group, rq) : 1;
 }
 
-int vd_queue_submit(struct vd_queue *q, struct vd_request *rq)
+static void forget(struct vd_queue *q, struct vd_request *rq)
+{
+	LOCK_SCOPE(&q->lock);
+	rq->private_[RQ_QUEUE] = NULL;
+	q->in_flight--;
+	/* Who waits for the last one waits for nothing now. */
+	if (q->waiting)
+		signal_fd(q);
+}
+
+/* As start(). */
+static int submit(struct vd_queue *q, struct vd_request *rq)
 {
 	int r;
 
@@ -236,13 +248,28 @@ int vd_queue_submit(struct vd_queue *q, struct vd_request *rq)
 	r = admit(rq);
 	if (r > 0)
 		r = start(q, rq);
-	if (r) {
-		LOCK_SCOPE(&q->lock);
-		rq->private_[RQ_QUEUE] = NULL;
-		q->in_flight--;
-		/* Who waits for the last one waits for nothing now. */
-		if (q->waiting)
-			signal_fd(q);
+	if (r < 0)
+		forget(q, rq);
+	return r;
+}
+
+int vd_queue_submit(struct vd_queue *q, struct vd_request *rq)
+{
+	int r = submit(q, rq);
+
+	if (r <= 0)
+		return r;
+	queue_complete(rq, 0);
+	return 0;
+}
+
+int vd_queue_submit_now(struct vd_queue *q, struct vd_request *rq)
+{
+	int r = submit(q, rq);
+
+	if (r > 0) {
+		forget(q, rq);
+		rq->status = 0;
 	}
 	return r;
 }
