@@ -160,6 +160,7 @@ static void lab_open(const struct lab_options *o)
 	for (unsigned i = 0; !o->keep_attention && i < (o->initiators ? o->initiators : 1); i++) {
 		lab.initiator = i;
 		run(NULL, 0, TEST_UNIT_READY);
+		run(NULL, 0, TEST_UNIT_READY);	/* takes away sense that was kept */
 	}
 	lab.initiator = 0;
 }
