@@ -24,6 +24,10 @@ fuzz_targets += %D%/nvme-fuzzer
 fuzz_targets += %D%/partitions-fuzzer
 %C%_partitions_fuzzer_LDADD = $(fuzz_libs)
 
+fuzz_targets += %D%/scsi-fuzzer
+%C%_scsi_fuzzer_CPPFLAGS = $(emulator_test_cppflags)
+%C%_scsi_fuzzer_LDADD = emulator/libemulator-int.la $(fuzz_libs) $(JSON_LIBS)
+
 fuzz_targets += %D%/vdi-fuzzer
 %C%_vdi_fuzzer_LDADD = $(fuzz_libs)
 
