@@ -178,8 +178,8 @@ int scsi_lun_decode(uint64_t encoded);
 
 /*
  * Step one: finds the unit, checks the cdb, takes the command into the task set. True: direction
- * and length say what data it wants, go on with scsi_submit (or scsi_drop). False: it has ended with
- * response, status and sense as they are, without data and without done().
+ * and length say what data it wants, go on with scsi_submit (or scsi_drop). False: it has ended,
+ * with response, status and sense as they are, without data and without done().
  */
 bool scsi_prepare(struct scsi_bus *bus, struct scsi_command *cmd);
 /*

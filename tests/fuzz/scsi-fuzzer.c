@@ -170,7 +170,7 @@ static void plug(unsigned i)
 	struct vd_image **images = calloc(1, sizeof(*images));
 	struct vd_storage *s;
 	struct vd_disk *d;
-	struct medium *m;
+	struct medium *m = NULL;
 	struct vd_error err;
 
 	must(images && !storage_open_memory(DISK, 1, &s) && !storage_open_stall(s, &stall[i]));
