@@ -3,7 +3,6 @@ EXTRA_DIST += \
 	scripts/get-guest-tools \
 	%D%/README.md \
 	%D%/a-full-host-disk-is-waited-out.py \
-	%D%/a-full-host-stops-the-machine.py \
 	%D%/boots-by-seabios.py \
 	%D%/boots-by-uefi.py \
 	%D%/controllers.py \
