@@ -101,6 +101,13 @@ static void stall(bool on)
 	storage_stall_set(lab.stall[0], on ? FAULT_READ | FAULT_WRITE : 0);
 }
 
+/* Until the storage holds one: before that it could be taken back. */
+static void await_stall(void)
+{
+	while (!storage_stall_waiting(lab.stall[0]))
+		loop_once(lab.loop, 5);
+}
+
 /* A command that runs is waited for; the response says that it was aborted. */
 static void test_abort_task(void)
 {
@@ -199,6 +206,7 @@ static void test_reset_under_load(void)
 	stall(true);
 	for (unsigned i = 0; i < 4; i++)
 		BEGIN(i, READ_10(i, 1));
+	await_stall();
 	manage_begin(&t, SCSI_LUN_RESET, 0, &done);
 	manage_begin(&u, SCSI_TARGET_RESET, 0, &done2);
 	CHECK(!prepare(4, (const uint8_t[]){READ_10(0, 1)}, 10));	/* attention */
@@ -230,7 +238,7 @@ static void test_reset_of_stalled_storage(void)
 	stall(true);
 	BEGIN(0, READ_10(0, 1));
 	BEGIN(1, WRITE_10(1, 1));
-	settle();
+	await_stall();
 	CHECK_EQ(manage(SCSI_BUS_RESET, 0), SCSI_FUNCTION_COMPLETE);
 	CHECK_EQ(slot[0].cmd.response, SCSI_RESET);
 	CHECK_EQ(slot[1].cmd.response, SCSI_RESET);
@@ -357,6 +365,7 @@ static void test_detach_under_load(void)
 	BEGIN(1, READ_10(1, 1));
 	lab.attribute = SCSI_SIMPLE;
 	PREPARE(2, READ_10(2, 1));
+	await_stall();
 	manage_begin(&t, SCSI_ABORT_TASK_SET, 0, &done);
 	scsi_bus_detach(lab.bus, lab.device[0], gone, &left);
 	CHECK_EQ(left, 0);
