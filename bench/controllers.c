@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * controllers.c - what a request costs in the emulator, without a machine and without a socket: random
- * reads of 4 KiB through the in-process front end, everything in one thread.
+ * controllers.c - what a request costs in the emulator, without a machine and without a socket:
+ * random reads of 4 KiB through the in-process front end, everything in one thread.
  *
  *	controllers [-n REQUESTS] [CONTROLLER [IMAGE]]
  *
- * IMAGE is a raw image, which should lie in memory (/dev/shm); without one the disk is all zeros,
- * and no file is asked: then the time is the emulator's own. -n makes so many requests instead of a
+ * IMAGE should be in the page cache of a file system that can tell so (tmpfs cannot: io_uring then
+ * reads it). Without one the disk is all zeros, and no file is asked: then the time is the
+ * emulator's own. CONTROLLER may be "all". -n makes so many requests instead of a
  * second's worth, for a profiler that counts instructions:
  *
  *	valgrind --tool=callgrind --toggle-collect=measure bench/controllers -n 100000 nvme
@@ -25,7 +26,7 @@
 
 #define SIZE (64u << 20)
 
-static const struct driver *const drivers[] = {&nvme_driver, &virtio_scsi_driver};
+static const struct driver *const drivers[] = {&nvme_driver, &virtio_scsi_driver, &ahci_driver};
 
 static uint64_t size, state = 88172645463325252;
 

@@ -29,7 +29,7 @@ struct driver {
 	unsigned (*take)(struct guest *g, unsigned *slot);
 };
 
-extern const struct driver nvme_driver, virtio_scsi_driver;
+extern const struct driver nvme_driver, virtio_scsi_driver, ahci_driver;
 
 void die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 uint64_t guest_pages(struct guest *g, unsigned n);

@@ -10,6 +10,7 @@ EXTRA_PROGRAMS += %D%/controllers
 %C%_controllers_SOURCES = \
 	%D%/controllers.c \
 	%D%/controllers.h \
+	%D%/controllers-ahci.c \
 	%D%/controllers-nvme.c \
 	%D%/controllers-virtio-scsi.c
 %C%_controllers_CPPFLAGS = $(emulator_inc)

@@ -42,3 +42,6 @@ c_tests += %D%/nvme-costs-two-posted-messages-a-command
 c_tests += %D%/a-stalled-disk-keeps-nobody-waiting
 %C%_a_stalled_disk_keeps_nobody_waiting_CPPFLAGS = $(emulator_test_cppflags)
 %C%_a_stalled_disk_keeps_nobody_waiting_LDADD = $(front_test_libs)
+c_tests += %D%/a-read-takes-two-posts-and-one-interrupt
+%C%_a_read_takes_two_posts_and_one_interrupt_CPPFLAGS = $(emulator_test_cppflags)
+%C%_a_read_takes_two_posts_and_one_interrupt_LDADD = $(front_test_libs)
