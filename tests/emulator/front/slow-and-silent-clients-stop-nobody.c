@@ -12,7 +12,7 @@
 #include "front/toy.h"
 #include "test.h"
 
-static struct server s = {.stall_ms = 200};
+static struct server s = {.stall_ms = 2000};
 static struct client c, other;
 static struct controller *second;
 static struct vfio_user *second_front;
