@@ -82,6 +82,7 @@ int controller_new(const struct controller_type *type, const char *name, unsigne
 		   struct controller **out, struct vd_error *err)
 {
 	struct controller *c = calloc(1, type->size);
+	bool msix = true;
 	int r;
 
 	if (!c) {
@@ -99,8 +100,12 @@ int controller_new(const struct controller_type *type, const char *name, unsigne
 	if (r)
 		wrong(err, "%s: %s", name, strerror(-r));
 	else
+		r = option_bool(options, "msix", &msix, err);
+	if (!r)
 		r = type->realize(c, err);
 	if (!r) {
+		if (!msix)
+			pci_remove_msix(&c->pci);
 		*out = c;
 		return 0;
 	}

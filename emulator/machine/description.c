@@ -15,6 +15,7 @@ const struct controller_option description_controller_options[] = {
 	{"socket", "where the virtual machine monitor connects"},
 	{"name", "what messages and vimg-emulator ctl call it; nvme0 and so on"},
 	{"bootindex", "place in the boot order; for vimg-emulator run"},
+	{"msix", "off: the guest gets along with MSI and INTx"},
 	{NULL, NULL}
 };
 
@@ -245,7 +246,7 @@ static int controller_option_set(struct controller_description *c, const char *n
 		return set_text(&c->name, name, value, err);
 	if (!strcmp(name, "bootindex"))
 		return set_text(&c->bootindex, name, value, err);
-	if (!option_known(c->type->options, name))
+	if (strcmp(name, "msix") && !option_known(c->type->options, name))
 		return unknown_option(name, description_controller_options, c->type->options, err);
 	if (option_get(&c->options, name))
 		return fail(err, "%s= is there twice", name);

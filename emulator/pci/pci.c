@@ -123,6 +123,21 @@ void pci_add_msix(struct pci *p, uint8_t at, const struct pci_msix *info)
 	put_le16(p->writable + at + 2, 0xc000);
 }
 
+/* Its registers in the BAR stay, with nobody to ask for them. */
+void pci_remove_msix(struct pci *p)
+{
+	uint8_t *link = &p->config[CAPABILITIES];
+
+	if (!p->msix)
+		return;
+	while (*link != p->msix)
+		link = &p->config[*link + 1];
+	*link = p->config[p->msix + 1];
+	memset(p->config + p->msix, 0, 12);
+	memset(p->writable + p->msix, 0, 12);
+	p->msix = 0;
+}
+
 void pci_add_express(struct pci *p, uint8_t at)
 {
 	p->pcie = at = pci_add_capability(p, CAP_EXPRESS, at, 0x3c);

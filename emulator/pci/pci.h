@@ -96,6 +96,8 @@ void pci_add_msi(struct pci *p, uint8_t at, unsigned vectors);
 /* Table and pending bits lie in a BAR of the controller's, which passes accesses to them on to
  * pci_msix_read and pci_msix_write (the client of vfio-user keeps the real table). */
 void pci_add_msix(struct pci *p, uint8_t at, const struct pci_msix *info);
+/* Takes MSI-X off again: for guests and tests that want to do without. */
+void pci_remove_msix(struct pci *p);
 /* PCI Express endpoint capability with function-level reset. */
 void pci_add_express(struct pci *p, uint8_t at);
 
