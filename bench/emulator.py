@@ -231,6 +231,8 @@ def main():
     try:
         bench = Bench(case, kinds)
         bench.run()
+    except lab.Failure as e:
+        sys.exit("%s\n%s" % (e, case.tail("server.log")))
     finally:
         if bench:
             bench.machine.process.kill()
