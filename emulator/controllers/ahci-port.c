@@ -78,6 +78,11 @@ void ahci_port_halt(struct ahci_port *p)
 		p->busy = NO_SLOT;
 		return;
 	}
+	ahci_port_end_all(p);
+}
+
+void ahci_port_end_all(struct ahci_port *p)
+{
 	p->halting = true;
 	p->quiesced = false;
 	p->quiesce = (struct device_quiesce){ .done = quiesced, .opaque = p };

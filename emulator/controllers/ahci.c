@@ -316,8 +316,9 @@ static void detach(struct controller *c, struct device *d)
 		p->serr |= SERR_PHY_CHANGED;
 		ahci_interrupt(p);
 	}
+	/* Also what is in no slot: the flush after a client left. */
 	if (!p->halting)
-		take_out(p);
+		ahci_port_end_all(p);
 }
 
 static void address(struct controller *c, struct device *d, char *text, size_t room)

@@ -131,6 +131,8 @@ void ahci_port_raise(struct ahci_port *p, uint32_t bits);
 void ahci_port_fail(struct ahci_port *p, uint32_t bits);
 /* Ends what is in flight. Afterwards, or when p->halting is off on return, all is idle. */
 void ahci_port_halt(struct ahci_port *p);
+/* The same also when no slot is active: the device may be busy with what no command asked for. */
+void ahci_port_end_all(struct ahci_port *p);
 void ahci_port_slot_ended(struct ahci_port *p);
 void ahci_port_link_up(struct ahci_port *p);
 void ahci_port_link_down(struct ahci_port *p);

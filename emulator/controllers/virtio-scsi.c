@@ -93,6 +93,13 @@ enum {
 };
 #define EVENTS_MISSED 0x80000000u
 
+/*
+ * Bounce buffers and what commands such as WRITE SAME work in are ours: no more requests are taken
+ * while those in flight may need this much.
+ */
+#define MOST_DATA (128u << 20)
+#define WORK_ROOM (1u << 20)		/* of a command that is no plain reading or writing */
+
 struct request {
 	struct scsi_command cmd;
 	struct virtio_queue *queue;
@@ -101,6 +108,7 @@ struct request {
 	uint32_t sense_size;		/* when it was taken */
 	uint64_t data;			/* bytes that the guest gives or has room for */
 	uint8_t response;
+	uint64_t charge;		/* memory it may take */
 	bool started;			/* its data is pinned */
 	struct request *next;		/* in the list of unused ones */
 };
@@ -124,6 +132,7 @@ struct virtio_scsi {
 	struct request *unused;
 	struct control *unused_control;
 	unsigned in_flight;		/* requests and controls */
+	uint64_t charge;		/* bytes that requests in flight may take, see MOST_DATA */
 	struct scsi_task power_on;	/* of a reset */
 	bool resetting, powered_on;
 };
@@ -210,6 +219,43 @@ static bool write_response(struct virtio_scsi *s, struct request *rq)
 				  rq->sense_size - SCSI_SENSE_MAX);
 }
 
+static bool is_plain(uint8_t opcode)
+{
+	static const uint8_t plain[] = {0x08, 0x0a, 0x28, 0x2a, 0x88, 0x8a, 0xa8, 0xaa};
+
+	return memchr(plain, opcode, sizeof(plain)) != NULL;
+}
+
+/* Task management goes on. */
+static void hold_requests(struct virtio_scsi *s, bool hold)
+{
+	for (unsigned i = REQUEST_QUEUE; i < s->v.queues; i++) {
+		s->v.queue[i].held = hold;
+		if (!hold && !s->resetting)
+			virtio_mark(&s->v.queue[i]);
+	}
+}
+
+static void charge(struct virtio_scsi *s, struct request *rq)
+{
+	bool full = s->charge >= MOST_DATA;
+
+	rq->charge = rq->cmd.length + (is_plain(rq->cmd.cdb[0]) ? 0 : WORK_ROOM);
+	s->charge += rq->charge;
+	if (!full && s->charge >= MOST_DATA)
+		hold_requests(s, true);
+}
+
+static void uncharge(struct virtio_scsi *s, struct request *rq)
+{
+	bool full = s->charge >= MOST_DATA;
+
+	s->charge -= rq->charge;
+	rq->charge = 0;
+	if (full && s->charge < MOST_DATA)
+		hold_requests(s, false);
+}
+
 static void finish(struct request *rq)
 {
 	struct virtio_scsi *s = of_request(rq);
@@ -220,6 +266,7 @@ static void finish(struct request *rq)
 	if (!s->resetting && !write_response(s, rq))
 		virtio_break(&s->v, "a response that does not lie in guest memory");
 	virtio_push(rq->queue, &rq->chain, (uint32_t)min_u64(written, rq->chain.in));
+	uncharge(s, rq);
 	request_put(s, rq);
 	s->in_flight--;
 	check_reset(s);
@@ -338,9 +385,12 @@ static void begin_request(struct virtio_scsi *s, struct request *rq)
 		finish_with(rq, S_BAD_TARGET);
 		return;
 	}
-	if (!scsi_prepare(s->bus, &rq->cmd))
+	if (!scsi_prepare(s->bus, &rq->cmd)) {
 		finish_with(rq, response_of(rq->cmd.response));
-	else if (rq->cmd.direction == SCSI_NO_DATA || !rq->cmd.length)
+		return;
+	}
+	charge(s, rq);
+	if (rq->cmd.direction == SCSI_NO_DATA || !rq->cmd.length)
 		scsi_submit(&rq->cmd, NULL, 0, 0);
 	else
 		move_data(rq, header_size, out, in);
@@ -363,7 +413,7 @@ static bool take_request(struct virtio_queue *q)
 	rq->queue = q;
 	rq->started = false;
 	rq->response = S_OK;
-	rq->data = 0;
+	rq->data = rq->charge = 0;
 	rq->cmd.direction = SCSI_NO_DATA;
 	rq->cmd.sense_length = 0;
 	/* A response without its sense can still say that something is wrong. */

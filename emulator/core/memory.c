@@ -10,11 +10,13 @@
 #include "core/memory.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "checked.h"
@@ -27,6 +29,8 @@ struct memory_region {
 	struct guest_memory *memory;	/* NULL once it is unmapped */
 	uint64_t address, size;
 	uint8_t *at;			/* NULL: remote */
+	void *map;			/* what was mapped for it, in whole pages of the file */
+	uint64_t map_size;
 	unsigned access;
 	unsigned pins;			/* and 1 while it is in the memory's array */
 	struct memory_remote remote;
@@ -58,17 +62,19 @@ struct guest_memory {
 #define MAPPINGS 4096
 static struct {
 	uintptr_t start, end;
+	uint64_t page;
 	int protection;
 	bool broken;
 } mapping[MAPPINGS];
 static pthread_mutex_t mapping_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static int mapping_add(void *at, uint64_t size, int protection)
+static int mapping_add(void *at, uint64_t size, uint64_t page, int protection)
 {
 	LOCK_SCOPE(&mapping_lock);
 	for (int i = 0; i < MAPPINGS; i++)
 		if (!mapping[i].start) {
 			mapping[i].end = (uintptr_t)at + size;
+			mapping[i].page = page;
 			mapping[i].protection = protection;
 			mapping[i].broken = false;
 			__atomic_store_n(&mapping[i].start, (uintptr_t)at, __ATOMIC_RELEASE);
@@ -86,13 +92,17 @@ static void mapping_remove(int slot)
 
 static bool replace_page(uintptr_t address)
 {
+	uint64_t page;
+
 	for (int i = 0; i < MAPPINGS; i++) {
 		uintptr_t start = __atomic_load_n(&mapping[i].start, __ATOMIC_ACQUIRE);
 
-		if (!start || address < start || address >= mapping[i].end)
+		if (!start || address < start || address >= mapping[i].end ||
+		    start != __atomic_load_n(&mapping[i].start, __ATOMIC_ACQUIRE))
 			continue;
+		page = mapping[i].page;
 		__atomic_store_n(&mapping[i].broken, true, __ATOMIC_RELAXED);
-		return mmap((void *)(address & ~(uintptr_t)(PAGE - 1)), PAGE,
+		return mmap((void *)(address & ~(uintptr_t)(page - 1)), page,
 			    mapping[i].protection, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1,
 			    0) != MAP_FAILED;
 	}
@@ -154,7 +164,7 @@ static void region_free(struct memory_region *r)
 {
 	if (r->at) {
 		mapping_remove(r->slot);
-		munmap(r->at, r->size);
+		munmap(r->map, r->map_size);
 	}
 	free(r);
 }
@@ -190,17 +200,32 @@ static struct memory_region *lookup(struct guest_memory *m, uint64_t address)
 	return m->last;
 }
 
+/* Files of huge pages are mapped by those alone. */
+static uint64_t page_of(int fd)
+{
+	struct statfs s;
+
+	if (fstatfs(fd, &s) || s.f_type != HUGETLBFS_MAGIC || s.f_bsize < (long)PAGE)
+		return PAGE;
+	return (uint64_t)s.f_bsize;
+}
+
 static int map_file(struct memory_region *r, int fd, uint64_t fd_offset)
 {
 	int protection = (r->access & MEMORY_READ ? PROT_READ : 0) |
 			 (r->access & MEMORY_WRITE ? PROT_READ | PROT_WRITE : 0);
+	uint64_t page = page_of(fd), before = fd_offset % page, size;
 	void *at;
 
-	at = mmap(NULL, r->size, protection, MAP_SHARED, fd, (off_t)fd_offset);
+	if (!add_u64(before, r->size, &size) || !align_up(size, page, &size))
+		return -EINVAL;
+	at = mmap(NULL, size, protection, MAP_SHARED, fd, (off_t)(fd_offset - before));
 	if (at == MAP_FAILED)
 		return -errno;
-	r->at = at;
-	r->slot = mapping_add(at, r->size, protection);
+	r->map = at;
+	r->map_size = size;
+	r->at = (uint8_t *)at + before;
+	r->slot = mapping_add(at, size, page, protection);
 	return r->slot < 0 ? -ENOSPC : 0;
 }
 

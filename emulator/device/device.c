@@ -234,13 +234,13 @@ static void completed(struct device_request *rq, int status)
 	struct device *d = rq->device;
 
 	if (is_full(status) && rq->op != DEVICE_READ) {
-		if (d->on_full == DEVICE_FULL_WAIT && !d->quiesced) {
+		if (d->on_full == DEVICE_FULL_WAIT && !d->quiesced && !rq->impatient) {
 			wait_for_space(rq);
 			return;
 		}
 		report_full(d);
 		status = -ENOSPC;
-	} else if (d->full && !status && (rq->op == DEVICE_WRITE || rq->op == DEVICE_FLUSH)) {
+	} else if (d->full && !status && rq->op != DEVICE_READ) {
 		report_space(d);
 	}
 	list_remove(&d->active, rq);
@@ -761,6 +761,7 @@ void device_leave(struct device *d)
 {
 	if (!d->host)
 		return;
+	report_space(d);
 	loop_timer_cancel(d->host->loop, &d->retry);
 	loop_undefer(d->host->loop, &d->quiesce_done);
 	for (struct bounce *b = d->orphans; b; b = b->next)
@@ -771,7 +772,9 @@ void device_leave(struct device *d)
 
 void device_refresh(struct device *d)
 {
-	d->size = align_down(vd_size(medium_disk(d->medium)), BLOCK);
+	/* An immutable medium that could not be made afresh has no disk: requests fail. */
+	if (medium_disk(d->medium))
+		d->size = align_down(vd_size(medium_disk(d->medium)), BLOCK);
 }
 
 const struct device_identity *device_identity(const struct device *d)

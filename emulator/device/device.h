@@ -47,6 +47,7 @@ struct device_request {
 	uint64_t length;		/* bytes; for READ and WRITE what iov holds */
 	const struct iovec *iov;
 	int iovcnt;
+	bool impatient;			/* does not wait for space on the host: -ENOSPC */
 	void (*done)(struct device_request *rq);
 	void *opaque;
 

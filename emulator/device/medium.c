@@ -469,6 +469,11 @@ int medium_power_on(struct medium *m, struct vd_error *err)
 	return r;
 }
 
+void medium_in_use(struct medium *m)
+{
+	m->fresh = false;
+}
+
 int medium_resize(struct medium *m, uint64_t size, struct vd_error *err)
 {
 	if (!m->disk)

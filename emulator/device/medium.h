@@ -58,6 +58,9 @@ int medium_unref(struct medium *m);
  * quiesced. The control thread's. Others: 0. */
 int medium_power_on(struct medium *m, struct vd_error *err);
 
+/* A running machine has it: the next power-on makes it afresh. The control thread's. */
+void medium_in_use(struct medium *m);
+
 struct vd_disk *medium_disk(struct medium *m);
 enum medium_mode medium_mode_of(const struct medium *m);
 bool medium_is_readonly(const struct medium *m);

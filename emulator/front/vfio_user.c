@@ -153,7 +153,7 @@ static void flush_all(void *opaque)
 		}
 		f->v = v;
 		f->rq = (struct device_request){
-			.op = DEVICE_FLUSH, .done = flushed, .opaque = f,
+			.op = DEVICE_FLUSH, .impatient = true, .done = flushed, .opaque = f,
 		};
 		v->flushing++;
 		device_submit(v->c->device[i], &f->rq);

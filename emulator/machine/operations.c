@@ -119,6 +119,7 @@ static struct station *station_find(struct machine *m, const char *name)
 static void attach_run(struct call *c)
 {
 	c->status = drive_attach(c->drive, &c->disk.address, &c->err);
+	c->running = c->station->controller->running;
 	call_return(c);
 }
 
@@ -135,6 +136,8 @@ static void attach_returned(struct call *c)
 		call_free(c);
 		return;
 	}
+	if (c->running)
+		medium_in_use(d->medium);
 	events_emit(c->station->machine->events, "attached", d->name, "%s is attached",
 		    c->disk.path);
 	answer = json_object_new_object();
@@ -252,6 +255,16 @@ void machine_detach(struct machine *m, const char *drive, machine_done *done, vo
 
 /* ----------------------------------------------------------------------------------------- resize */
 
+/* Answers of all controllers, which make one. */
+struct gathering {
+	unsigned waiting;
+	machine_done *done;
+	void *opaque;
+	struct machine *machine;
+	struct json_object *controllers;
+	struct medium *medium;		/* resized; a reference */
+};
+
 static void refresh_run(struct call *c)
 {
 	struct controller *controller = c->station->controller;
@@ -259,7 +272,7 @@ static void refresh_run(struct call *c)
 	for (unsigned i = 0; i < controller->devices; i++) {
 		struct device *d = controller->device[i];
 
-		if (device_medium(d) != c->drive->medium)
+		if (device_medium(d) != c->gathering->medium)
 			continue;
 		device_refresh(d);
 		if (controller->type->changed)
@@ -268,17 +281,10 @@ static void refresh_run(struct call *c)
 	call_return(c);
 }
 
-struct gathering {
-	unsigned waiting;
-	machine_done *done;
-	void *opaque;
-	struct machine *machine;
-	struct json_object *controllers;
-};
-
 static void gathering_end(struct gathering *g, struct json_object *answer)
 {
 	g->done(g->opaque, 0, answer, NULL);
+	medium_unref(g->medium);
 	free(g);
 }
 
@@ -292,7 +298,7 @@ static void refresh_returned(struct call *c)
 }
 
 /* To each controller; one whose call cannot be made is left out. */
-static void gather(struct machine *m, machine_done *done, void *opaque, struct drive *drive,
+static void gather(struct machine *m, machine_done *done, void *opaque, struct medium *medium,
 		   void (*run)(struct call *), void (*returned)(struct call *))
 {
 	struct gathering *g = calloc(1, sizeof(*g));
@@ -304,7 +310,8 @@ static void gather(struct machine *m, machine_done *done, void *opaque, struct d
 		free(call);
 		return;
 	}
-	*g = (struct gathering){.done = done, .opaque = opaque, .machine = m};
+	*g = (struct gathering){.done = done, .opaque = opaque, .machine = m,
+				.medium = medium ? medium_ref(medium) : NULL};
 	for (unsigned i = 0; i < m->stations; i++) {
 		call[i] = calloc(1, sizeof(struct call));
 		g->waiting += !!call[i];
@@ -316,7 +323,7 @@ static void gather(struct machine *m, machine_done *done, void *opaque, struct d
 
 		if (!c)
 			continue;
-		*c = (struct call){.station = &m->station[i], .drive = drive, .gathering = g};
+		*c = (struct call){.station = &m->station[i], .gathering = g};
 		c->there = (struct loop_task){.run = call_run, .opaque = c};
 		c->back = (struct loop_task){.run = call_came_back, .opaque = c};
 		call_post(c, run, returned);
@@ -342,7 +349,7 @@ void machine_resize(struct machine *m, const char *drive, const char *size, mach
 		return;
 	}
 	events_emit(m->events, "resized", d->name, "%s has %" PRIu64 " bytes now", d->name, bytes);
-	gather(m, done, opaque, d, refresh_run, refresh_returned);
+	gather(m, done, opaque, d->medium, refresh_run, refresh_returned);
 }
 
 /* ------------------------------------------------------------------------------------------ retry */

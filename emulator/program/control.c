@@ -103,11 +103,13 @@ static void client_send(struct client *k, struct json_object *o)
 	if (k->gone || k->out_length + n + 1 > MOST_OUTPUT)
 		return;
 	if (k->out_length + n + 1 > k->out_room) {
-		k->out_room = (k->out_length + n + 1) * 2;
-		grown = realloc(k->out, k->out_room);
+		size_t room = (k->out_length + n + 1) * 2;
+
+		grown = realloc(k->out, room);
 		if (!grown)
 			return;
 		k->out = grown;
+		k->out_room = room;
 	}
 	memcpy(k->out + k->out_length, text, n);
 	k->out[k->out_length + n] = '\n';

@@ -206,13 +206,19 @@ void run_mode_select(struct scsi_command *cmd)
 	uint8_t list[LIST_MAX];
 	unsigned n = (unsigned)dma_fetch(cmd->iov, cmd->iovcnt, 0, list, cmd->length), pages = 0;
 
+	bool cached = cmd->unit->write_cache;
+
 	cmd->transferred = n;
 	if (n && check_header(cmd, list, n, &pages) && each_page(cmd, list, n, pages, false) &&
 	    pages < n) {
 		each_page(cmd, list, n, pages, true);
 		unit_attention(cmd->unit, ATTENTION_MODE, (int)cmd->initiator);
 	}
-	scsi_end(cmd);
+	/* Who writes through from now on will not synchronize what came before. */
+	if (cached && !cmd->unit->write_cache)
+		scsi_flush(cmd, scsi_end);
+	else
+		scsi_end(cmd);
 }
 
 /* ---------------------------------------------------------------------------------------- pages */

@@ -14,13 +14,14 @@
 
 /* ------------------------------------------------------------------------------------ comparing */
 
+/* `a` is the guest's memory, which may change between two looks: n then, at most. */
 static size_t first_difference(const uint8_t *a, const uint8_t *b, size_t n)
 {
 	size_t i = 0;
 
 	if (!memcmp(a, b, n))
 		return n;
-	while (a[i] == b[i])
+	while (i < n && a[i] == b[i])
 		i++;
 	return i;
 }

@@ -138,7 +138,7 @@ static void do_read(struct scsi_command *cmd)
 	scsi_io(cmd, transferred);
 }
 
-static void flush(struct scsi_command *cmd, void (*next)(struct scsi_command *cmd))
+void scsi_flush(struct scsi_command *cmd, void (*next)(struct scsi_command *cmd))
 {
 	cmd->rq.op = DEVICE_FLUSH;
 	cmd->rq.flags = 0;
@@ -152,7 +152,7 @@ static void run_read(struct scsi_command *cmd)
 	if (!cmd->length)
 		scsi_end(cmd);
 	else if (cmd->opcode->length > 6 && (cmd->cdb[1] & FUA))
-		flush(cmd, do_read);
+		scsi_flush(cmd, do_read);
 	else
 		do_read(cmd);
 }
@@ -183,7 +183,7 @@ static void run_write(struct scsi_command *cmd)
 
 static void run_synchronize(struct scsi_command *cmd)
 {
-	flush(cmd, scsi_end);
+	scsi_flush(cmd, scsi_end);
 }
 
 #define START 0x01
@@ -211,7 +211,7 @@ static void run_start_stop(struct scsi_command *cmd)
 	bool power_condition = cmd->cdb[4] >> 4;
 
 	if (!power_condition && !(cmd->cdb[4] & (START | NO_FLUSH))) {
-		flush(cmd, stop);
+		scsi_flush(cmd, stop);
 		return;
 	}
 	if (!power_condition)

@@ -269,6 +269,8 @@ bool prepare_mode_sense(struct scsi_command *cmd);
 void run_mode_sense(struct scsi_command *cmd);
 bool prepare_mode_select(struct scsi_command *cmd);
 void run_mode_select(struct scsi_command *cmd);
+/* sbc.c: what was written is durable when next() is called. */
+void scsi_flush(struct scsi_command *cmd, void (*next)(struct scsi_command *cmd));
 void mode_control(const struct scsi_unit *u, uint8_t *out, unsigned which);
 void mode_control_apply(struct scsi_unit *u, const uint8_t *in);
 void mode_exceptions(const struct scsi_unit *u, uint8_t *out, unsigned which);

@@ -159,7 +159,7 @@ static void serve(struct virtio_queue *q)
 	unsigned budget = q->ring.size;
 
 	q->marked = false;
-	if (!can_serve(q))
+	if (!can_serve(q) || q->held)
 		return;
 	virtio_ring_disable_kicks(&q->ring);
 	if (q->passive) {
@@ -167,9 +167,9 @@ static void serve(struct virtio_queue *q)
 			virtio_mark(q);
 		return;
 	}
-	while (budget && ops->serve(q))
+	while (budget && !q->held && ops->serve(q))
 		budget--;
-	if (!can_serve(q))
+	if (!can_serve(q) || q->held)
 		return;
 	if (!budget || virtio_ring_enable_kicks(&q->ring))
 		virtio_mark(q);

@@ -47,8 +47,10 @@ static int sync_files(struct vd_disk *d)
 		pthread_mutex_unlock(&d->lock);
 		r = storage_sync(f->storage);
 		if (r) {
-			__atomic_store_n(&d->failed, r, __ATOMIC_RELEASE);
-			return r;
+			/* Whatever the reason: it is for good, and not to be taken for a full host
+			 * that may have room again. */
+			__atomic_store_n(&d->failed, -EIO, __ATOMIC_RELEASE);
+			return -EIO;
 		}
 		pthread_mutex_lock(&d->lock);
 		f->durable_size = max_u64(f->durable_size, size);

@@ -358,7 +358,7 @@ int file_make_durable(struct vd_file *f, struct vd_error *err)
 	if (!r)
 		return 0;
 	if (f->image->disk)
-		__atomic_store_n(&f->image->disk->failed, r, __ATOMIC_RELEASE);
+		__atomic_store_n(&f->image->disk->failed, -EIO, __ATOMIC_RELEASE);
 	return image_fail(f->image, err, r, "cannot make what was written durable: %s",
 			  strerror(-r));
 }

@@ -184,7 +184,7 @@ static void on_a_small_file_system(void)
 	char *folder = test_path("full");
 
 	CHECK_EQ(mkdir(folder, 0700), 0);
-	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", "none", MS_REC | MS_PRIVATE, NULL) ||
 	    mount("vimg-test", folder, "tmpfs", 0, "size=6m")) {
 		printf("no small file system: %s\n", strerror(errno));
 		free(folder);
