@@ -179,6 +179,8 @@ static int set_text(char **to, const char *name, const char *value, struct vd_er
 {
 	if (*to)
 		return fail(err, "%s= is there twice", name);
+	if (!*value)
+		return fail(err, "%s= is empty", name);
 	*to = strdup(value);
 	return *to ? 0 : no_memory(err);
 }
@@ -237,6 +239,16 @@ static void list_free(char **list)
 
 /* ----------------------------------------------------------------------------------- controllers */
 
+static int bootindex_of(struct controller_description *c, const char *value, struct vd_error *err)
+{
+	struct option_value v = {"bootindex", value};
+	uint64_t number;
+	int r = option_number(&(struct option_values){&v, 1}, "bootindex", 0, INT32_MAX, &number,
+			      err);
+
+	return r ? r : set_text(&c->bootindex, "bootindex", value, err);
+}
+
 static int controller_option_set(struct controller_description *c, const char *name,
 				 const char *value, struct vd_error *err)
 {
@@ -245,7 +257,7 @@ static int controller_option_set(struct controller_description *c, const char *n
 	if (!strcmp(name, "name"))
 		return set_text(&c->name, name, value, err);
 	if (!strcmp(name, "bootindex"))
-		return set_text(&c->bootindex, name, value, err);
+		return bootindex_of(c, value, err);
 	if (strcmp(name, "msix") && !option_known(c->type->options, name))
 		return unknown_option(name, description_controller_options, c->type->options, err);
 	if (option_get(&c->options, name))
@@ -432,6 +444,9 @@ static int disk_parse(const struct controller_type *type, struct words *w,
 		return no_memory(err);
 	for (unsigned i = 1; !r && i < w->count; i++) {
 		r = cut(w->word[i], &value, &why);
+		for (unsigned j = 1; !r && j < i; j++)
+			if (!strcmp(w->word[j], w->word[i]) && strcmp(w->word[i], "parent"))
+				r = fail(&why, "%s= is there twice", w->word[i]);
 		if (!r)
 			r = disk_option_set(type, d, w->word[i], value, &why);
 	}
@@ -553,6 +568,9 @@ int description_check(const struct machine_description *m, bool sockets, struct 
 
 			if (!strcmp(c->name, o->name))
 				return fail(err, "two controllers are called %s", c->name);
+			if (c->bootindex && o->bootindex && !strcmp(c->bootindex, o->bootindex))
+				return fail(err, "two controllers have bootindex=%s",
+					    c->bootindex);
 			if (c->socket && o->socket && !strcmp(c->socket, o->socket))
 				return fail(err, "two controllers have the socket %s", c->socket);
 		}

@@ -135,6 +135,17 @@ struct drive *drive_named(struct machine *m, const char *name)
 	return NULL;
 }
 
+static bool is_path_of(const struct drive *d, const char *name)
+{
+	const char *path = medium_path(d->medium);
+	CLEANUP_FREE char *whole = NULL;
+
+	if (!strcmp(path, name))
+		return true;
+	whole = realpath(path, NULL);
+	return whole && !strcmp(whole, name);
+}
+
 /* By its name, or by its image's where only one drive has that. */
 struct drive *drive_find(struct machine *m, const char *name)
 {
@@ -144,7 +155,7 @@ struct drive *drive_find(struct machine *m, const char *name)
 	if (found)
 		return found;
 	for (struct drive *d = m->drives; d; d = d->next)
-		if (!strcmp(medium_path(d->medium), name)) {
+		if (is_path_of(d, name)) {
 			found = d;
 			n++;
 		}
@@ -306,7 +317,6 @@ static int add_folder(struct machine *m, const char *file)
 
 static int add_folders(struct machine *m, struct vd_error *err)
 {
-	const struct machine_description *d = m->description;
 	int r = 0;
 
 	for (struct drive *drive = m->drives; drive && !r; drive = drive->next) {
@@ -314,8 +324,6 @@ static int add_folders(struct machine *m, struct vd_error *err)
 		if (!r && medium_diff(drive->medium))
 			r = add_folder(m, medium_diff(drive->medium));
 	}
-	for (unsigned i = 0; i < d->controllers && !r; i++)
-		r = d->controller[i].socket ? add_folder(m, d->controller[i].socket) : 0;
 	return r ? machine_fail(err, r, "out of memory") : 0;
 }
 

@@ -25,6 +25,11 @@ static int take(struct arguments *a, int option, char *value, struct vd_error *e
 
 	switch (option) {
 	case 'c':
+		if (a->control || !*value) {
+			snprintf(err->text, sizeof(err->text), "--control %s",
+				 *value ? "is there twice" : "\"\": the name of a socket is missing");
+			return -EINVAL;
+		}
 		a->control = value;
 		return 0;
 	case 'C':

@@ -357,6 +357,8 @@ int verb_ctl(int argc, char **argv)
 			return usage_error("ctl CONTROL-SOCKET %s is expected", verbs[i].usage);
 		if (!strcmp(word[1], "attach"))
 			word[3] = image = absolute(word[3]);
+		else if (n > 2 && !access(word[2], F_OK) && (image = realpath(word[2], NULL)))
+			word[2] = image;	/* the image of a disk, not its name */
 		fd = control_connect(word[0], &err);
 		if (fd < 0) {
 			say("%s", err.text);

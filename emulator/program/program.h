@@ -51,11 +51,11 @@ int control_bind(const char *path, int *fd, struct vd_error *err);
 /*
  * Locks the process in: system calls (seccomp) and files (Landlock), as far as this kernel and this
  * build can. sandbox_enter is for the process, before threads are made: files may be opened below
- * `folders` and the machine's own only. sandbox_enter_thread is for a controller's thread: it may
+ * `folders` and `more` only, and `sockets` removed. sandbox_enter_thread is for a controller's thread: it may
  * open nothing. *what says what is on, for people.
  */
-int sandbox_enter(const char *const *folders, const char *const *more, const char **what,
-		  struct vd_error *err);
+int sandbox_enter(const char *const *folders, const char *const *more,
+		  const char *const *sockets, const char **what, struct vd_error *err);
 void sandbox_enter_thread(void);
 
 /* ctl.c: a connection to a server's control socket, or -errno. */

@@ -235,7 +235,7 @@ static void qemu_words(const struct run *r, struct words *w)
 	for (int i = 0; i < count; i++)
 		add(w, rest[i]);
 	/* Guest memory that the server can map, too. */
-	if (!mentions(rest, count, "memory-backend")) {
+	if (!mentions(rest, count, "memory-backend=")) {
 		if (asprintf(&text, "memory-backend-memfd,id=vimg-memory,size=%s,share=on",
 			     memory_size(rest, count)) < 0)
 			text = NULL;
@@ -437,11 +437,35 @@ static int end_server(struct run *r)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : STATUS_FAILED;
 }
 
+/* Asked only when something went wrong. */
+static bool speaks_vfio_user(const struct run *r)
+{
+	struct words w = {0};
+	int status = 0;
+	pid_t child;
+
+	qemu_words(r, &w);
+	child = fork();
+	if (!child) {
+		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+		unblock_all();
+		dup2(null, 0);
+		dup2(null, 1);
+		dup2(null, 2);
+		execlp(w.word[0], w.word[0], "-device", "vfio-user-pci,help", (char *)NULL);
+		_exit(0);
+	}
+	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) && !WEXITSTATUS(status);
+}
+
 static int exit_status(const struct run *r)
 {
-	if (WIFEXITED(r->qemu_status) && WEXITSTATUS(r->qemu_status))
-		say("QEMU ended with status %d; it has to speak vfio-user (10.1 or newer); "
-		    "VIMG_QEMU names another", WEXITSTATUS(r->qemu_status));
+	if (WIFEXITED(r->qemu_status) && WEXITSTATUS(r->qemu_status) == 1 && !speaks_vfio_user(r))
+		say("this QEMU does not speak vfio-user; it takes 10.1 or newer, and VIMG_QEMU "
+		    "names another");
 	if (WIFSIGNALED(r->qemu_status))
 		say("QEMU was ended by signal %d", WTERMSIG(r->qemu_status));
 	return WIFEXITED(r->qemu_status) ? WEXITSTATUS(r->qemu_status) :

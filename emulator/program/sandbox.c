@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -43,7 +44,7 @@
 
 #define USE (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR |		\
 	     LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE |		\
-	     LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK | REFER | TRUNCATE)
+	     LANDLOCK_ACCESS_FS_MAKE_REG | REFER | TRUNCATE)
 #define LOOK (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 
 static uint64_t handled(void)
@@ -72,7 +73,17 @@ static void allow(int ruleset, const char *folder, uint64_t rights)
 		syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &attr, 0);
 }
 
-static bool restrict_files(const char *const *folders, const char *const *more)
+/* Only so that it can be removed in the end: the folder is not otherwise the server's. */
+static void allow_socket(int ruleset, const char *socket, uint64_t rights)
+{
+	CLEANUP_FREE char *copy = strdup(socket);
+
+	if (copy)
+		allow(ruleset, dirname(copy), LANDLOCK_ACCESS_FS_REMOVE_FILE & rights);
+}
+
+static bool restrict_files(const char *const *folders, const char *const *more,
+			   const char *const *sockets)
 {
 	uint64_t rights = handled();
 	CLEANUP_CLOSE int ruleset = rights ? new_ruleset(rights) : -1;
@@ -83,6 +94,8 @@ static bool restrict_files(const char *const *folders, const char *const *more)
 		allow(ruleset, *folders, USE & rights);
 	for (; more && *more; more++)
 		allow(ruleset, *more, USE & rights);
+	for (; sockets && *sockets; sockets++)
+		allow_socket(ruleset, *sockets, rights);
 	/* Who holds the lock on an image, for messages. */
 	allow(ruleset, "/proc", LOOK);
 	return !syscall(SYS_landlock_restrict_self, ruleset, 0);
@@ -99,10 +112,12 @@ void sandbox_enter_thread(void)
 
 #else
 
-static bool restrict_files(const char *const *folders, const char *const *more)
+static bool restrict_files(const char *const *folders, const char *const *more,
+			   const char *const *sockets)
 {
 	(void)folders;
 	(void)more;
+	(void)sockets;
 	return false;
 }
 
@@ -183,8 +198,8 @@ static bool restrict_calls(void)
 
 #endif
 
-int sandbox_enter(const char *const *folders, const char *const *more, const char **what,
-		  struct vd_error *err)
+int sandbox_enter(const char *const *folders, const char *const *more,
+		  const char *const *sockets, const char **what, struct vd_error *err)
 {
 	bool files, calls;
 
@@ -197,7 +212,7 @@ int sandbox_enter(const char *const *folders, const char *const *more, const cha
 		snprintf(err->text, sizeof(err->text), "the sandbox: %s", strerror(-r));
 		return r;
 	}
-	files = restrict_files(folders, more);
+	files = restrict_files(folders, more, sockets);
 	calls = restrict_calls();
 	*what = files && calls ? "Landlock and seccomp" : files ? "Landlock" : calls ? "seccomp" :
 		"none";

@@ -74,9 +74,30 @@ static void unblock_signals(void)
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
+static int lock_in(struct server *s, const struct arguments *a, struct vd_error *err)
+{
+	const char **sockets = calloc(a->machine.controllers + 2, sizeof(*sockets));
+	const char *what = "none";
+	unsigned n = 0;
+	int r;
+
+	if (!sockets) {
+		snprintf(err->text, sizeof(err->text), "out of memory");
+		return -ENOMEM;
+	}
+	for (; n < a->machine.controllers; n++)
+		sockets[n] = a->machine.controller[n].socket;
+	sockets[n] = a->control;
+	r = sandbox_enter(machine_folders(s->machine), (const char *const *)a->machine.allow_dirs,
+			  sockets, &what, err);
+	if (!r && !strcmp(what, "none"))
+		say("neither Landlock nor seccomp is to be had: the server is not locked in");
+	free(sockets);
+	return r;
+}
+
 static int start(struct server *s, const struct arguments *a, struct vd_error *err)
 {
-	const char *what = "none";
 	int r = loop_new(&s->loop);
 
 	if (!r)
@@ -92,8 +113,7 @@ static int start(struct server *s, const struct arguments *a, struct vd_error *e
 	if (!r && a->control)
 		r = control_new(a->control, s->loop, s->machine, s->events, &s->control, err);
 	if (!r && a->sandbox)
-		r = sandbox_enter(machine_folders(s->machine),
-				  (const char *const *)a->machine.allow_dirs, &what, err);
+		r = lock_in(s, a, err);
 	if (!r)
 		r = machine_start(s->machine, a->sandbox ? sandbox_enter_thread : NULL, err);
 	return r;

@@ -115,6 +115,42 @@ static void test_immutable(const char *format)
 	free(diff);
 }
 
+/* A disk that cannot be made afresh: requests fail, and nobody falls over it. */
+static void test_failed_power_on(void)
+{
+	char *base = test_path("gone.vdi"), *diff = test_path("gone-immutable.vdi");
+	struct medium_options immutable = {.path = base, .mode = MEDIUM_IMMUTABLE};
+	struct vd_error err = {""};
+	struct device *d;
+	struct medium *m;
+
+	make(base, "vdi", 0);
+	m = opened(&immutable);
+	CHECK_OK(device_new(m, &(struct device_options){0}, &d, &err));
+	CHECK_OK(medium_power_on(m, &err));
+	unlink(base);
+	CHECK(medium_power_on(m, &err) < 0);
+	CHECK(strstr(err.text, "gone.vdi"));
+	CHECK(!medium_disk(m));
+	device_refresh(d);
+	CHECK_EQ(device_size(d), SIZE);
+	device_free(d);
+	CHECK_OK(medium_unref(m));
+
+	unlink(diff);
+
+	/* Attached to a machine that runs, its first use is over. */
+	make(base, "vdi", 0);
+	m = opened(&immutable);
+	put(m, 'h');
+	medium_in_use(m);
+	CHECK_OK(medium_power_on(m, &err));
+	CHECK_EQ(get(m), 0);
+	CHECK_OK(medium_unref(m));
+	free(base);
+	free(diff);
+}
+
 static void test_multiattach(void)
 {
 	char *base = test_path("base.vdi"), *diff = test_path("mine.vdi");
@@ -185,6 +221,7 @@ int main(void)
 	test_immutable("vdi");
 	test_immutable("vhd");
 	test_immutable("raw");
+	test_failed_power_on();
 	test_multiattach();
 	test_others();
 	media_free(media);

@@ -34,6 +34,12 @@ mistake 2 'no option colour=' serve --controller $s --disk disk.vdi,colour=red
 mistake 2 'no --group G' serve --controller $s --disk disk.vdi,group=G
 mistake 2 'only options are expected' serve --controller $s --disk disk.vdi and more
 mistake 2 'have the socket s' serve --controller $s --controller $s,name=other
+mistake 2 'socket= is empty' serve --controller nvme,socket= --disk disk.vdi
+mistake 2 'name of a socket' serve --control '' --controller $s --disk disk.vdi
+mistake 2 'is there twice' serve --control a --control b --controller $s --disk disk.vdi
+mistake 2 'mode= is there twice' serve --controller $s --disk disk.vdi,mode=readonly,mode=normal
+mistake 2 'bootindex=x' run --controller nvme,bootindex=x --disk disk.vdi -- -m 64
+mistake 2 'have bootindex=1' run --controller nvme,bootindex=1 --controller nvme,bootindex=1 -- -m 64
 mistake 2 'arguments of QEMU' run --controller nvme --disk disk.vdi
 mistake 2 'ctl CONTROL-SOCKET' ctl
 mistake 2 'limit GROUP SIZE' ctl x limit
