@@ -10,3 +10,6 @@ c_tests += %D%/a-device-completes-each-request-once
 c_tests += %D%/media-keep-their-write-modes
 %C%_media_keep_their_write_modes_CPPFLAGS = $(emulator_test_cppflags)
 %C%_media_keep_their_write_modes_LDADD = $(emulator_test_libs)
+c_tests += %D%/detaching-waits-for-all-requests
+%C%_detaching_waits_for_all_requests_CPPFLAGS = $(emulator_test_cppflags)
+%C%_detaching_waits_for_all_requests_LDADD = $(emulator_test_libs)
