@@ -56,7 +56,33 @@ VD_PUBLIC const char *vd_version(void);
  */
 struct vd_error {
 	char text[1024];
+	unsigned remedies;		/* enum vd_remedy: options that would help, if any */
 };
+
+/* Which options of the call a person may want to give next time. */
+enum vd_remedy {
+	VD_REMEDY_FORCE = 1u << 0,		/* VD_OPEN_FORCE */
+	VD_REMEDY_PARENT = 1u << 1,		/* vd_open_options.parents: name the file */
+	VD_REMEDY_PARENT_DIR = 1u << 2,		/* vd_open_options.parent_dirs: name its folder */
+	VD_REMEDY_NO_PARENTS = 1u << 3,		/* do not give vd_open_options.parents */
+	VD_REMEDY_FORCE_PARENT = 1u << 4,	/* VD_OPEN_FORCE_PARENT */
+	VD_REMEDY_RAW = 1u << 5,		/* vd_open_options.format = "raw" */
+};
+
+/* What a program calls these options; NULL: it does not have one. */
+struct vd_option_words {
+	const char *force;		/* "--force" */
+	const char *parent;		/* "--parent FILE" */
+	const char *parent_dir;
+	const char *force_parent;
+	const char *raw;		/* "--format raw" */
+};
+
+/*
+ * Appends to the sentence what can be done about it, in the program's words: the library says what
+ * is wrong, and knows no command line. Once only: the remedies are cleared. NULL is allowed for err.
+ */
+VD_PUBLIC void vd_error_advise(struct vd_error *err, const struct vd_option_words *words);
 
 /* --------------------------------------------------------------------------------------- ids */
 

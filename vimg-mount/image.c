@@ -52,6 +52,14 @@ static void read_table(struct image *image, uint32_t sector_size)
 					    &image->table_error);
 }
 
+static const struct vd_option_words option_words = {
+	.force = "--force",
+	.parent = "--parent FILE",
+	.parent_dir = "--parent-dir DIR",
+	.force_parent = "--force-parent",
+	.raw = "--format raw",
+};
+
 int image_open(const struct options *o, struct image *out)
 {
 	struct vd_open_options how = {
@@ -72,6 +80,7 @@ int image_open(const struct options *o, struct image *out)
 		return -ENOENT;
 	status = vd_open(out->path, flags, &how, &out->disk, &err);
 	if (status < 0) {
+		vd_error_advise(&err, &option_words);
 		if (*err.text)
 			say("%s%s", err.text, status == -EBUSY && !o->rw ?
 			    "; --no-lock reads it all the same" : "");

@@ -270,6 +270,14 @@ static void note_parent(const struct create_options *o, const struct job *job)
 	}
 }
 
+/* About the parent; --force is for what is there already. */
+static const struct vd_option_words option_words = {
+	.parent = "--parent FILE",
+	.parent_dir = "--parent-dir DIR",
+	.force_parent = "--force-parent",
+	.raw = "--parent-format raw",
+};
+
 static int create_run(const void *options, const char *const *words)
 {
 	const struct create_options *o = options;
@@ -291,6 +299,7 @@ static int create_run(const void *options, const char *const *words)
 		note_parent(o, &job);
 		return status;
 	}
+	vd_error_advise(&err, &option_words);
 	if (r == -ECANCELED)
 		say("%s: interrupted, nothing was made", job.path);
 	else if (r == -EEXIST && !o->force)

@@ -200,6 +200,14 @@ char *format_list(unsigned caps)
 
 /* ------------------------------------------------------------------------------------ opening */
 
+static const struct vd_option_words option_words = {
+	.force = "--force",
+	.parent = "--parent FILE",
+	.parent_dir = "--parent-dir DIR",
+	.force_parent = "--force-parent",
+	.raw = "--format raw",
+};
+
 int open_disk(const char *path, unsigned flags, const struct chain_options *c,
 	      struct vd_disk **out, struct vd_error *err)
 {
@@ -216,6 +224,8 @@ int open_disk(const char *path, unsigned flags, const struct chain_options *c,
 	flags |= c->force_parent ? VD_OPEN_FORCE_PARENT : 0;
 	flags |= c->no_lock ? VD_OPEN_NO_LOCK : 0;
 	r = vd_open(path, flags, &o, out, &why);
+	if (r)
+		vd_error_advise(&why, &option_words);
 	if (r && err)
 		*err = why;
 	else if (r)

@@ -142,8 +142,10 @@ static int inspect_diff(struct medium *m, const struct vd_uuid *base, struct vd_
 	struct vd_disk *disk;
 	int r = vd_open(m->diff, VD_OPEN_NO_PARENT | VD_OPEN_NO_LOCK, NULL, &disk, err);
 
-	if (r)
+	if (r) {
+		err->remedies = 0;	/* the options are about the image */
 		return r;
+	}
 	r = vd_image_info(disk, 0, &info);
 	if (!r && (!info.has_parent ||
 		   (!vd_uuid_is_null(base) && !vd_uuid_equal(base, &info.parent))))

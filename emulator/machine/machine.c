@@ -48,6 +48,14 @@ void drive_free(struct drive *d)
 	free(d);
 }
 
+/* What libvdisk's advice is called on our command line. */
+static const struct vd_option_words option_words = {
+	.force = "force=on",
+	.parent = "parent=FILE",
+	.parent_dir = "--parent-dir DIR",
+	.raw = "format=raw",
+};
+
 int drive_open(struct station *s, const struct disk_description *d, struct drive **out,
 	       struct vd_error *err)
 {
@@ -81,6 +89,7 @@ int drive_open(struct station *s, const struct disk_description *d, struct drive
 	if (!r)
 		r = device_new(drive->medium, &device, &drive->device, err);
 	if (r) {
+		vd_error_advise(err, &option_words);
 		drive_free(drive);
 		return r;
 	}

@@ -178,9 +178,9 @@ static int refuse_if_parent(struct chain *c, struct vd_error *err)
 
 	if (r < 0 || !child)
 		return r;
-	return image_fail(c->images[0], err, -EBUSY,
-			  "%s has it as its parent and would be damaged by writing to it; --force "
-			  "allows it nevertheless", child);
+	image_fail(c->images[0], err, -EBUSY,
+		   "%s has it as its parent and would be damaged by writing to it", child);
+	return fail_remedy(err, VD_REMEDY_FORCE, -EBUSY);
 }
 
 /* ------------------------------------------------------------------------------------ links */
@@ -197,11 +197,12 @@ static int mismatch(const struct chain *c, struct vd_image *child, const struct 
 
 	vd_uuid_format(&child->parent_uuid, want);
 	vd_uuid_format(&parent->uuid, have);
-	if (!(c->flags & VD_OPEN_FORCE_PARENT))
-		return image_fail(child, err, -EUCLEAN,
-				  "its parent should have the id %s, but %s has the id %s; give "
-				  "the right file with --parent FILE, or take this one with "
-				  "--force-parent", want, parent->path, have);
+	if (!(c->flags & VD_OPEN_FORCE_PARENT)) {
+		image_fail(child, err, -EUCLEAN,
+			   "its parent should have the id %s, but %s has the id %s", want,
+			   parent->path, have);
+		return fail_remedy(err, VD_REMEDY_PARENT | VD_REMEDY_FORCE_PARENT, -EUCLEAN);
+	}
 	image_warn(child, "its parent %s was taken by force: it has the id %s, not %s",
 		   parent->path, have, want);
 	return 0;
@@ -224,11 +225,12 @@ static int refuse_stranger(const struct chain *c, struct vd_image *child,
 	if (r < 0 || !right)
 		return r;
 	vd_uuid_format(&child->parent_uuid, want);
-	if (!(c->flags & VD_OPEN_FORCE_PARENT))
-		return image_fail(child, err, -EUCLEAN,
-				  "its parent should have the id %s, as %s has, but %s carries no "
-				  "id; leave --parent out, or take this one with --force-parent",
-				  want, right, parent->path);
+	if (!(c->flags & VD_OPEN_FORCE_PARENT)) {
+		image_fail(child, err, -EUCLEAN,
+			   "its parent should have the id %s, as %s has, but %s carries no id", want,
+			   right, parent->path);
+		return fail_remedy(err, VD_REMEDY_NO_PARENTS | VD_REMEDY_FORCE_PARENT, -EUCLEAN);
+	}
 	image_warn(child, "its parent %s was taken by force: it carries no id, and %s has the "
 		   "recorded one", parent->path, right);
 	return 0;
@@ -258,6 +260,7 @@ static void blame(const struct vd_image *child, struct vd_error *err)
 	why = *err;
 	snprintf(err->text, sizeof(err->text), "%.400s: its parent cannot be opened: %.580s",
 		 child->path, why.text);
+	err->remedies &= ~(unsigned)VD_REMEDY_RAW;	/* the format that is given is the leaf's */
 }
 
 /* `given`: the caller's choice, or NULL. */

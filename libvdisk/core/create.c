@@ -53,13 +53,8 @@ static int has_no_children(const char *path, struct vd_error *err)
 	int r = chain_open(path, VD_OPEN_WRITE | VD_OPEN_NO_PARENT | VD_OPEN_NO_LOCK, NULL, &images,
 			   &count, &why);
 
-	if (r == -EBUSY) {
-		char *advice = strstr(why.text, "; --force");
-
-		if (advice)
-			*advice = '\0'; /* about opening */
+	if (r == -EBUSY)
 		return fail(err, r, "not replaced: %s", why.text);
-	}
 	if (r)
 		return 0;
 	while (count)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checked.h"
 #include "formats/format.h"
 
 int fail(struct vd_error *err, int code, const char *format, ...)
@@ -14,8 +15,44 @@ int fail(struct vd_error *err, int code, const char *format, ...)
 		va_start(ap, format);
 		vsnprintf(err->text, sizeof(err->text), format, ap);
 		va_end(ap);
+		err->remedies = 0;
 	}
 	return code;
+}
+
+int fail_remedy(struct vd_error *err, unsigned remedies, int code)
+{
+	if (err)
+		err->remedies = remedies;
+	return code;
+}
+
+void vd_error_advise(struct vd_error *err, const struct vd_option_words *words)
+{
+	const struct {
+		unsigned remedy;
+		const char *word, *before, *after;
+	} advice[] = {
+		{ VD_REMEDY_NO_PARENTS, words->parent, "leave ", " out" },
+		{ VD_REMEDY_PARENT, words->parent, "give the right file with ", "" },
+		{ VD_REMEDY_PARENT_DIR, words->parent_dir, "its folder with ", "" },
+		{ VD_REMEDY_FORCE_PARENT, words->force_parent, "take this one with ", "" },
+		{ VD_REMEDY_FORCE, words->force, "", " allows it nevertheless" },
+		{ VD_REMEDY_RAW, words->raw, "if it is a raw disk all the same, say so with ", "" },
+	};
+	const char *gap = "; ";
+
+	for (unsigned i = 0; err && i < ARRAY_SIZE(advice); i++) {
+		size_t n = strlen(err->text);
+
+		if (!(err->remedies & advice[i].remedy) || !advice[i].word)
+			continue;
+		snprintf(err->text + n, sizeof(err->text) - n, "%s%s%s%s", gap, advice[i].before,
+			 advice[i].word, advice[i].after);
+		gap = ", or ";
+	}
+	if (err)
+		err->remedies = 0;
 }
 
 int image_fail(const struct vd_image *img, struct vd_error *err, int code, const char *format,

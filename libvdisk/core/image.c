@@ -70,14 +70,16 @@ static int pick_format(struct vd_image *img, struct vd_error *err)
 		return r;
 	img->format = probe_format(&p);
 	if (!strcmp(img->format->info.name, "raw") && foreign_format(&p))
-		return image_fail(img, err, -ENOTSUP, "it is %s image, which cannot be read yet;"
-				  " if it is a raw disk all the same, say so with the format raw",
-				  foreign_format(&p));
+		return fail_remedy(err, VD_REMEDY_RAW,
+				   image_fail(img, err, -ENOTSUP,
+					      "it is %s image, which cannot be read yet",
+					      foreign_format(&p)));
 	if (!strcmp(img->format->info.name, "raw") && named_otherwise(img->path))
-		return image_fail(img, err, -EUCLEAN, "it is called a %s, but has neither its header"
-				  " nor its footer: damaged or cut short; if it is a raw disk all"
-				  " the same, say so with the format raw",
-				  named_otherwise(img->path));
+		return fail_remedy(err, VD_REMEDY_RAW,
+				   image_fail(img, err, -EUCLEAN,
+					      "it is called a %s, but has neither its header nor its"
+					      " footer: damaged or cut short",
+					      named_otherwise(img->path)));
 	return 0;
 }
 

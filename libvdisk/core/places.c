@@ -399,7 +399,7 @@ static void free_list(char **v, size_t n)
 	free(v);
 }
 
-static int resolve_dirs(const char *const *names, const char *option, char ***out, size_t *n,
+static int resolve_dirs(const char *const *names, const char *purpose, char ***out, size_t *n,
 			struct vd_error *err)
 {
 	size_t count = 0;
@@ -414,12 +414,12 @@ static int resolve_dirs(const char *const *names, const char *option, char ***ou
 		char *real = realpath(names[i], NULL);
 
 		if (!real)
-			return fail(err, -errno, "%s: the folder given with %s cannot be used: %s",
-				    names[i], option, strerror(errno));
+			return fail(err, -errno, "%s: cannot be used as a folder %s: %s", names[i],
+				    purpose, strerror(errno));
 		(*out)[(*n)++] = real;
 		if (stat(real, &st) < 0 || !S_ISDIR(st.st_mode))
-			return fail(err, -ENOTDIR, "%s: given with %s, but it is no folder",
-				    names[i], option);
+			return fail(err, -ENOTDIR, "%s: given as a folder %s, but it is no folder",
+				    names[i], purpose);
 	}
 	return 0;
 }
@@ -432,9 +432,10 @@ int search_new(const char *const *parent_dirs, const char *const *allow_dirs, st
 
 	if (!s)
 		return fail(err, -ENOMEM, "out of memory");
-	r = resolve_dirs(parent_dirs, "--parent-dir", &s->dirs, &s->ndirs, err);
+	r = resolve_dirs(parent_dirs, "in which to look for parents", &s->dirs, &s->ndirs, err);
 	if (!r)
-		r = resolve_dirs(allow_dirs, "--allow-dir", &s->allowed, &s->nallowed, err);
+		r = resolve_dirs(allow_dirs, "whose files may be parents", &s->allowed, &s->nallowed,
+				 err);
 	if (r < 0) {
 		search_free(s);
 		return r;

@@ -85,12 +85,10 @@ static int parent_not_found(const struct vd_image *child, const struct places *p
 	if (unread)
 		snprintf(note, sizeof(note), "; %u file%s there could not be read", unread,
 			 unread == 1 ? "" : "s");
-	return image_fail(child, err, -ENOENT,
-			  "its parent, id %s%s%.200s%s, was not found in %s%s; give the file with "
-			  "--parent FILE or its folder with --parent-dir DIR",
-			  vd_uuid_format(&child->parent_uuid, uuid),
-			  name ? " and name \"" : "", name ? name : "", name ? "\"" : "",
-			  *folders ? folders : "any folder", note);
+	image_fail(child, err, -ENOENT, "its parent, id %s%s%.200s%s, was not found in %s%s",
+		   vd_uuid_format(&child->parent_uuid, uuid), name ? " and name \"" : "",
+		   name ? name : "", name ? "\"" : "", *folders ? folders : "any folder", note);
+	return fail_remedy(err, VD_REMEDY_PARENT | VD_REMEDY_PARENT_DIR, -ENOENT);
 }
 
 static int parent_ambiguous(const struct parent_search *ps, struct vd_error *err)
@@ -99,10 +97,9 @@ static int parent_ambiguous(const struct parent_search *ps, struct vd_error *err
 
 	for (size_t i = 0; i < ps->right.n; i++)
 		list_add(files, sizeof(files), ps->right.v[i].path, "");
-	return image_fail(ps->child, err, -ENOTUNIQ,
-			  "%zu different files have the id %s of its parent: %s; say which with "
-			  "--parent FILE", ps->right.n,
-			  vd_uuid_format(&ps->child->parent_uuid, uuid), files);
+	image_fail(ps->child, err, -ENOTUNIQ, "%zu different files have the id %s of its parent: %s",
+		   ps->right.n, vd_uuid_format(&ps->child->parent_uuid, uuid), files);
+	return fail_remedy(err, VD_REMEDY_PARENT, -ENOTUNIQ);
 }
 
 static int parent_mismatch(const struct parent_search *ps, struct vd_error *err)
@@ -110,11 +107,11 @@ static int parent_mismatch(const struct parent_search *ps, struct vd_error *err)
 	const struct entry *x = &ps->wrong.v[0];
 	char want[VD_UUID_TEXT], have[VD_UUID_TEXT];
 
-	return image_fail(ps->child, err, -EUCLEAN,
-			  "its parent should have the id %s, but %s, which it names, has the id "
-			  "%s; give the right file with --parent FILE, or take this one with "
-			  "--force-parent", vd_uuid_format(&ps->child->parent_uuid, want), x->path,
-			  vd_uuid_format(&x->id.uuid, have));
+	image_fail(ps->child, err, -EUCLEAN,
+		   "its parent should have the id %s, but %s, which it names, has the id %s",
+		   vd_uuid_format(&ps->child->parent_uuid, want), x->path,
+		   vd_uuid_format(&x->id.uuid, have));
+	return fail_remedy(err, VD_REMEDY_PARENT | VD_REMEDY_FORCE_PARENT, -EUCLEAN);
 }
 
 static int choose_parent(const struct parent_search *ps, const struct places *p, bool force,
@@ -151,15 +148,18 @@ static int check_searchable(const struct vd_image *child, struct vd_error *err)
 {
 	const char *name = child->parent_names[0];
 
-	if (vd_uuid_is_null(&child->parent_uuid))
-		return image_fail(child, err, -ENOENT,
-				  "it has a parent%s%.400s%s, but records no id by which to know "
-				  "it; give the file with --parent FILE", name ? " named \"" : "",
-				  name ? name : "", name ? "\"" : "");
-	if (vd_uuid_equal(&child->parent_uuid, &child->uuid))
-		return image_fail(child, err, -ELOOP,
-				  "it records its own id as that of its parent, which would be an "
-				  "endless chain; give the right file with --parent FILE");
+	if (vd_uuid_is_null(&child->parent_uuid)) {
+		image_fail(child, err, -ENOENT,
+			   "it has a parent%s%.400s%s, but records no id by which to know it",
+			   name ? " named \"" : "", name ? name : "", name ? "\"" : "");
+		return fail_remedy(err, VD_REMEDY_PARENT, -ENOENT);
+	}
+	if (vd_uuid_equal(&child->parent_uuid, &child->uuid)) {
+		image_fail(child, err, -ELOOP,
+			   "it records its own id as that of its parent, which would be an endless "
+			   "chain");
+		return fail_remedy(err, VD_REMEDY_PARENT, -ELOOP);
+	}
 	return 0;
 }
 
@@ -177,7 +177,7 @@ static int warn_of_other(struct vd_image *child, const struct places *p, const c
 
 	if (r > 0 && !file_id_equal(&other, file))
 		image_warn(child, "its parent is recorded under the name %s, but %s, which has the "
-			   "recorded id, was taken; --parent FILE takes another", named, path);
+			   "recorded id, was taken, since no other was given", named, path);
 	return r < 0 ? r : 0;
 }
 

@@ -270,7 +270,9 @@ const char *foreign_format(const struct probe *p);
 /* Fills err, if any, and returns code. */
 int fail(struct vd_error *err, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-/* The same with the image's path in front. */
+/* Adds to what was just filled in which options would help, enum vd_remedy; returns code. */
+int fail_remedy(struct vd_error *err, unsigned remedies, int code);
+/* fail() with the image's path in front. */
 int image_fail(const struct vd_image *img, struct vd_error *err, int code, const char *format,
 	       ...) __attribute__((format(printf, 4, 5)));
 /* Sets img->warning unless there is one. */

@@ -30,6 +30,7 @@ int storage_fail(struct vd_error *err, int code, const char *path, const char *f
 
 	if (!err)
 		return code;
+	err->remedies = 0;
 	n = snprintf(err->text, sizeof(err->text), "%s: ", path);
 	if (n < 0 || (size_t)n >= sizeof(err->text))
 		return code;

@@ -257,6 +257,12 @@ static void check_chain(const char *file, int line, const char *const *names)
 			test_fail(__FILE__, __LINE__, "%s", chain_error.text);		\
 	} while (0)
 
+__attribute__((unused))
+static const struct vd_option_words option_words = {
+	.force = "--force", .parent = "--parent FILE", .parent_dir = "--parent-dir DIR",
+	.force_parent = "--force-parent", .raw = "--format raw",
+};
+
 /* That it fails with this code and a sentence that has all these words. */
 #define CHECK_REFUSED(path, flags, options, code, ...)					\
 	check_refused(__FILE__, __LINE__, path, flags, options, code,			\
@@ -271,6 +277,10 @@ static void check_refused(const char *file, int line, const char *path, unsigned
 
 	if (r >= 0)
 		test_fail(file, line, "%s opens, but should not", path);
+	/* What is wrong is the library's to say; how a program's options are called is not. */
+	if (strstr(chain_error.text, "--"))
+		test_fail(file, line, "it names an option: %s", chain_error.text);
+	vd_error_advise(&chain_error, &option_words);
 	if (r != code)
 		test_fail(file, line, "%s: %d (%s), expected %d: %s", path, r, strerror(-r), code,
 			  chain_error.text);

@@ -9,6 +9,13 @@ tmpdir
 cd "$tmp"
 vimg create -q disk.vdi 16M
 vimg create -q fixed.vdi 16M --fixed
+vimg create -q base.vdi 16M
+vimg create -q --parent base.vdi child.vdi
+mkdir elsewhere
+vimg create -q elsewhere/parent.vdi 16M
+vimg create -q --parent elsewhere/parent.vdi orphan.vdi 2>/dev/null
+printf 'KDMV%0512d' 0 >foreign.vmdk
+printf '%01024d' 0 >cut.vdi
 before=$(ls; sha256sum disk.vdi)
 
 # mistake STATUS "PART OF THE SENTENCE" ARG...
@@ -54,5 +61,13 @@ mistake 1 'longer than 20' serve --controller $s --disk disk.vdi,serial=12345678
 mistake 1 'nowhere' serve --controller nvme,socket=nowhere/s --disk disk.vdi
 mistake 1 'disk.vdi' serve --controller nvme,socket=disk.vdi --disk fixed.vdi
 mistake 1 'No such file' ctl nowhere status
+
+# What can be done about it is said in this program's words.
+mistake 1 'base.vdi' serve --controller $s --disk base.vdi
+grep -q 'child.vdi has it as its parent.*; force=on allows it' <<<"$said" || fail "says: $said"
+mistake 1 'parent=FILE, or its folder with --parent-dir DIR' serve --controller $s --disk orphan.vdi
+for image in foreign.vmdk cut.vdi; do
+	mistake 1 'say so with format=raw' serve --controller $s --disk $image
+done
 
 [ "$before" = "$(ls; sha256sum disk.vdi)" ] || fail "something was changed: $(ls)"
