@@ -4,7 +4,9 @@
  *
  * An immutable medium is never written: its differencing image is. That image is made afresh when
  * the machine is switched on, with the UUID it had, never when the guest resets. A file in its place
- * that is not a differencing image of this very image is left alone, and an error.
+ * that is not a differencing image of this very image is left alone, and an error. When the medium is
+ * closed the image is removed, or the base could not be written to by others; one that the user named
+ * (diff=) stays, for a look at what the guest did, until the next power-on.
  */
 #include "device/medium.h"
 
@@ -15,8 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "checked.h"
 #include "cleanup.h"
+
+#define VHD_MOST (2040ull << 30)	/* bytes that a VHD holds */
 
 struct media {
 	pthread_mutex_t lock;
@@ -38,6 +44,8 @@ struct medium {
 	struct vd_group *group;
 	struct vd_disk *disk;
 	bool fresh;			/* the differencing image is unused yet */
+	bool disposable;		/* it is removed in the end */
+	struct stat made;		/* its file */
 };
 
 static const char *const mode_names[] = {
@@ -103,26 +111,30 @@ static bool has_diff(const struct medium *m)
 	return m->mode == MEDIUM_IMMUTABLE || m->mode == MEDIUM_MULTIATTACH;
 }
 
-/* In the format of the image where that has differencing images, else VDI. */
-static const char *diff_format(const char *format)
+/*
+ * In the format of the image where that has differencing images. Where it has none (raw) it has no
+ * id either, by which a VDI would know its parent; a VHD names it, so that whoever opens the image
+ * for writing is warned.
+ */
+static const char *diff_format(const struct vd_image_info *base)
 {
 	struct vd_format_info info;
 
 	for (unsigned i = 0; !vd_format_info(i, &info); i++)
-		if (!strcmp(info.name, format) && info.caps & VD_CAP_DIFFERENCING)
+		if (!strcmp(info.name, base->format) && info.caps & VD_CAP_DIFFERENCING)
 			return info.name;
-	return "vdi";
+	return base->virtual_size > VHD_MOST ? "vdi" : "vhd";
 }
 
 /* disk.vdi -> disk-immutable.vdi, in the same folder. */
-static char *default_diff(const struct medium *m, const char *format)
+static char *default_diff(const struct medium *m, enum medium_mode mode, const char *format)
 {
 	const char *slash = strrchr(m->path, '/'), *dot = strrchr(m->path, '.');
 	int stem = dot && dot != m->path && (!slash || dot > slash + 1) ? (int)(dot - m->path) :
 		   (int)strlen(m->path);
 	char *name;
 
-	if (asprintf(&name, "%.*s-%s.%s", stem, m->path, medium_mode_name(m->mode), format) < 0)
+	if (asprintf(&name, "%.*s-%s.%s", stem, m->path, medium_mode_name(mode), format) < 0)
 		return NULL;
 	return name;
 }
@@ -132,6 +144,27 @@ static bool exists(const char *path)
 	struct stat st;
 
 	return !lstat(path, &st);
+}
+
+/* What a default name is, and the format. One that is there keeps its own: it may hold writes. */
+static int name_diff(struct medium *m, const struct vd_image_info *base)
+{
+	const char *const formats[] = {"vdi", "vhd", diff_format(base)};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(formats); i++) {
+		char *name = m->diff ? strdup(m->diff) : default_diff(m, m->mode, formats[i]);
+
+		if (!name)
+			return -ENOMEM;
+		if (i == ARRAY_SIZE(formats) - 1 || (!m->diff && exists(name))) {
+			free(m->diff);
+			m->diff = name;
+			m->format = strdup(formats[i]);
+			break;
+		}
+		free(name);
+	}
+	return m->format ? 0 : -ENOMEM;
 }
 
 /* Is the file at m->diff a child of our image, and which UUID has it? Only then may it be used. */
@@ -147,8 +180,7 @@ static int inspect_diff(struct medium *m, const struct vd_uuid *base, struct vd_
 		return r;
 	}
 	r = vd_image_info(disk, 0, &info);
-	if (!r && (!info.has_parent ||
-		   (!vd_uuid_is_null(base) && !vd_uuid_equal(base, &info.parent))))
+	if (!r && (!info.has_parent || !vd_uuid_equal(base, &info.parent)))
 		r = fail(err, -EEXIST, "%s: it is there already, and no differencing image of %s; "
 			 "name another with diff=", m->diff, m->path);
 	*id = info.uuid;
@@ -177,6 +209,7 @@ static int open_diff(struct medium *m, struct vd_error *err)
 	struct vd_open_options open = m->open;
 	CLEANUP_FREE const char **parents = NULL;
 	unsigned n = 0;
+	int r;
 
 	while (open.parents && open.parents[n])
 		n++;
@@ -188,7 +221,47 @@ static int open_diff(struct medium *m, struct vd_error *err)
 		parents[i + 1] = open.parents[i];
 	open.parents = parents;
 	open.format = NULL;
-	return vd_open(m->diff, m->flags | VD_OPEN_WRITE, &open, &m->disk, err);
+	r = vd_open(m->diff, m->flags | VD_OPEN_WRITE, &open, &m->disk, err);
+	if (r || stat(m->diff, &m->made))
+		m->made = (struct stat){0};
+	return r;
+}
+
+/* While its lock is held, so that it is nobody else's; and only if it is still that file. */
+static bool remove_diff(const struct medium *m)
+{
+	struct stat st;
+
+	return m->disposable && m->disk && !lstat(m->diff, &st) && st.st_ino == m->made.st_ino &&
+	       st.st_dev == m->made.st_dev && !unlink(m->diff);
+}
+
+static int close_disk(struct medium *m)
+{
+	bool removed = remove_diff(m);
+	int r = vd_close(m->disk);
+
+	m->disk = NULL;
+	return removed ? 0 : r;
+}
+
+/* An image cannot be written to, since another stands on it: perhaps one that a killed server left. */
+static void explain_leftover(const struct medium *m, struct vd_error *err)
+{
+	static const char *const formats[] = {"vdi", "vhd"};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(formats); i++) {
+		CLEANUP_FREE char *diff = default_diff(m, MEDIUM_IMMUTABLE, formats[i]);
+		const char *slash = diff ? strrchr(diff, '/') : NULL;
+		const char *name = slash ? slash + 1 : diff;
+		size_t n = strlen(err->text);
+
+		if (!diff || !exists(diff) || !strstr(err->text, name))
+			continue;
+		snprintf(err->text + n, sizeof(err->text) - n, "; %s was left behind by mode=immutable "
+			 "when its server was killed, and may be removed", name);
+		err->remedies = 0;
+	}
 }
 
 static int base_properties(struct medium *m, struct vd_uuid *id, struct vd_error *err)
@@ -202,10 +275,8 @@ static int base_properties(struct medium *m, struct vd_uuid *id, struct vd_error
 	r = vd_image_info(disk, 0, &info);
 	if (!r) {
 		*id = info.uuid;
-		m->format = strdup(diff_format(info.format));
-		if (m->format && !m->diff)
-			m->diff = default_diff(m, m->format);
-		if (!m->format || !m->diff)
+		r = name_diff(m, &info);
+		if (r)
 			r = fail(err, -ENOMEM, "%s: out of memory", m->path);
 	}
 	vd_close(disk);
@@ -262,6 +333,8 @@ static int open_disk(struct medium *m, struct vd_error *err)
 	if (m->mode != MEDIUM_READONLY)
 		m->flags |= VD_OPEN_WRITE;
 	r = vd_open(m->path, m->flags, &m->open, &m->disk, err);
+	if (r == -EBUSY && err && err->remedies & VD_REMEDY_FORCE)
+		explain_leftover(m, err);
 	if (!r && m->mode == MEDIUM_SHAREABLE)
 		r = check_shareable(m, err);
 	return r;
@@ -325,6 +398,7 @@ static struct medium *medium_make(struct media *media, const struct medium_optio
 	m->flags = (o->no_cache ? VD_OPEN_DIRECT : 0) | (o->force ? VD_OPEN_FORCE : 0);
 	m->path = strdup(o->path);
 	m->diff = o->diff ? strdup(o->diff) : NULL;
+	m->disposable = o->mode == MEDIUM_IMMUTABLE && !o->diff;
 	m->open = (struct vd_open_options){
 		.format = o->format ? strdup(o->format) : NULL,
 		.parents = copy_list(o->parents, &failed),
@@ -380,7 +454,7 @@ int medium_open(struct media *media, const struct medium_options *o, struct medi
 	if (!r)
 		r = join_group(m, err);
 	if (r) {
-		vd_close(m->disk);
+		close_disk(m);
 		medium_free(m);
 		return r;
 	}
@@ -439,7 +513,7 @@ int medium_unref(struct medium *m)
 
 	if (!m || !drop_reference(m))
 		return 0;
-	r = vd_close(m->disk);
+	r = close_disk(m);
 	medium_free(m);
 	return r;
 }

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* VirtualBox's write modes: where writes go, what a power-on throws away, and what is refused. */
+/*
+ * VirtualBox's write modes: where writes go, what a power-on throws away, what is left of it, and
+ * what is refused.
+ */
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "device/medium.h"
 #include "test.h"
@@ -8,6 +12,7 @@
 #define SIZE (4u << 20)
 
 static struct media *media;
+static struct vd_error said;
 
 static void make(const char *path, const char *format, unsigned flags)
 {
@@ -30,12 +35,11 @@ static struct medium *opened(const struct medium_options *o)
 
 static void refused(const struct medium_options *o, const char *part)
 {
-	struct vd_error err = {""};
 	struct medium *m;
 
-	CHECK(medium_open(media, o, &m, &err) < 0);
-	if (!strstr(err.text, part))
-		test_fail(__FILE__, __LINE__, "\"%s\" has no \"%s\"", err.text, part);
+	CHECK(medium_open(media, o, &m, &said) < 0);
+	if (!strstr(said.text, part))
+		test_fail(__FILE__, __LINE__, "\"%s\" has no \"%s\"", said.text, part);
 }
 
 static void put(struct medium *m, char c)
@@ -62,6 +66,7 @@ static void test_immutable(const char *format)
 	struct medium_options other = immutable;
 	struct vd_error err = {""};
 	struct medium *m, *n;
+	char *name;
 	struct vd_image_info info;
 	struct vd_uuid id;
 
@@ -93,20 +98,42 @@ static void test_immutable(const char *format)
 	put(n, 'o');
 	CHECK_EQ(get(m), 'j');
 	CHECK_OK(medium_unref(n));
-	CHECK_OK(medium_unref(m));
-
-	/* Opening it again is a power-on, too; the base is as it was. */
-	m = opened(&immutable);
-	CHECK_EQ(get(m), 'b');
-	CHECK_OK(vd_image_info(medium_disk(m), 0, &info));
-	CHECK(vd_uuid_equal(&info.uuid, &id));
-	/* Writing to a base with children takes force. */
 	refused(&normal, "in use");
-	unlink(medium_diff(m));
+	name = strdup(medium_diff(m));
 	CHECK_OK(medium_unref(m));
-	if (strcmp(format, "raw"))	/* has no id that a child could name */
-		refused(&normal, "would be damaged");
-	unlink(diff);
+	CHECK(access(name, F_OK) == -1);
+
+	/* Opening it again is a power-on, too; the base is as it was. One that was named is kept. */
+	n = opened(&other);
+	CHECK_EQ(get(n), 'b');
+	put(n, 'p');
+	CHECK_OK(vd_image_info(medium_disk(n), 0, &info));
+	id = info.uuid;
+	CHECK_OK(medium_unref(n));
+	CHECK_OK(access(diff, F_OK));
+	n = opened(&other);
+	CHECK_EQ(get(n), 'b');
+	CHECK_OK(vd_image_info(medium_disk(n), 0, &info));
+	CHECK(vd_uuid_equal(&info.uuid, &id));
+	CHECK_OK(medium_unref(n));
+
+	/* Writing to a base with children takes force. */
+	refused(&normal, "other.vdi has it as its parent");
+	CHECK(!strstr(said.text, "left behind"));
+	/* As after a kill -9. */
+	CHECK_OK(rename(diff, name));
+	refused(&normal, "-immutable.");
+	CHECK(strstr(said.text, "left behind by mode=immutable") && !said.remedies);
+	m = opened(&immutable);
+	CHECK_STR(name, medium_diff(m));
+	CHECK_EQ(get(m), 'b');
+	/* Only its own file is removed. */
+	CHECK_OK(rename(name, diff));
+	make(name, "vdi", 0);
+	CHECK_OK(medium_unref(m));
+	CHECK_OK(unlink(name));
+	CHECK_OK(unlink(diff));
+	free(name);
 	m = opened(&normal);
 	CHECK_EQ(get(m), 'b');
 	CHECK_OK(medium_unref(m));
@@ -178,8 +205,54 @@ static void test_multiattach(void)
 	refused(&o, "diff= goes with");
 	unlink(diff);
 	unlink(base);
+
+	/* Nor is the child of an image with an id one of an image without. */
+	make(base, "vdi", 0);
+	o.mode = MEDIUM_MULTIATTACH;
+	m = opened(&o);
+	CHECK_OK(medium_unref(m));
+	unlink(base);
+	make(base, "raw", 0);
+	o.format = "raw";
+	refused(&o, "no differencing image of");
+	unlink(diff);
+	unlink(base);
 	free(base);
 	free(diff);
+}
+
+/* A raw image has no id: its children name it, so that nobody writes to it by mistake. */
+static void test_multiattach_on_raw(void)
+{
+	char *base = test_path("disk.raw"), *diff = test_path("disk-multiattach.vhd");
+	char *old = test_path("disk-multiattach.vdi");
+	struct medium_options o = {.path = base, .mode = MEDIUM_MULTIATTACH};
+	struct vd_create_options child = {.format = "vdi", .parent = base};
+	struct medium_options normal = {.path = base};
+	struct medium *m;
+
+	make(base, "raw", 0);
+	m = opened(&o);
+	CHECK_STR(medium_diff(m), diff);
+	put(m, 'm');
+	CHECK_OK(medium_unref(m));
+	refused(&normal, "disk-multiattach.vhd has it as its parent");
+	CHECK_EQ(said.remedies, VD_REMEDY_FORCE);
+	m = opened(&o);
+	CHECK_EQ(get(m), 'm');
+	CHECK_OK(medium_unref(m));
+	unlink(diff);
+
+	/* One in another format, which is there already, holds what was written. */
+	CHECK_OK(vd_create(old, &child, NULL));
+	m = opened(&o);
+	CHECK_STR(medium_diff(m), old);
+	CHECK_OK(medium_unref(m));
+	unlink(old);
+	unlink(base);
+	free(old);
+	free(diff);
+	free(base);
 }
 
 static void test_others(void)
@@ -223,6 +296,7 @@ int main(void)
 	test_immutable("raw");
 	test_failed_power_on();
 	test_multiattach();
+	test_multiattach_on_raw();
 	test_others();
 	media_free(media);
 	return 0;
