@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -56,6 +57,47 @@ static const struct vd_option_words option_words = {
 	.raw = "format=raw",
 };
 
+/* The first drive whose chain has the file at `path` in it, or NULL. */
+static struct drive *drive_with_file(struct machine *m, const char *path)
+{
+	struct vd_image_info info;
+	struct stat want, st;
+
+	if (stat(path, &want))
+		return NULL;
+	for (struct drive *d = m->drives; d; d = d->next) {
+		struct vd_disk *disk = medium_disk(d->medium);
+
+		for (unsigned i = 0; disk && !vd_image_info(disk, i, &info); i++)
+			if (!stat(info.path, &st) && st.st_dev == want.st_dev &&
+			    st.st_ino == want.st_ino)
+				return d;
+	}
+	return NULL;
+}
+
+/*
+ * "FILE: in use by vimg-emulator (process 7)" helps nobody when that is this server: its drive is
+ * named. FILE is what stands between the last colon, or another one, and those words.
+ */
+static void name_user(struct machine *m, struct vd_error *err)
+{
+	char *end = strstr(err->text, ": in use by "), *file = err->text;
+	struct drive *d = NULL;
+
+	if (!end)
+		return;
+	*end = '\0';
+	while (file && !(d = drive_with_file(m, file))) {
+		file = strstr(file, ": ");
+		file = file ? file + 2 : NULL;
+	}
+	*end = ':';
+	if (d)
+		snprintf(end, sizeof(err->text) - (size_t)(end - err->text),
+			 ": in use by the disk %s of this server", d->name);
+}
+
 int drive_open(struct station *s, const struct disk_description *d, struct drive **out,
 	       struct vd_error *err)
 {
@@ -74,6 +116,7 @@ int drive_open(struct station *s, const struct disk_description *d, struct drive
 		.name = d->name ? d->name : d->path,
 	};
 	struct drive *drive = calloc(1, sizeof(*drive));
+	struct vd_error why = {""};
 	int r;
 
 	if (!drive)
@@ -86,10 +129,16 @@ int drive_open(struct station *s, const struct disk_description *d, struct drive
 		r = machine_fail(err, -ENOMEM, "%s: out of memory", d->path);
 	else
 		r = medium_open(m->media, &medium, &drive->medium, err);
-	if (!r)
-		r = device_new(drive->medium, &device, &drive->device, err);
-	if (r) {
+	if (r == -EBUSY)
+		name_user(m, err);
+	if (r)
 		vd_error_advise(err, &option_words);
+	if (!r) {
+		r = device_new(drive->medium, &device, &drive->device, &why);
+		if (r)
+			machine_fail(err, r, "%.300s: %.700s", d->path, why.text);
+	}
+	if (r) {
 		drive_free(drive);
 		return r;
 	}
@@ -97,15 +146,27 @@ int drive_open(struct station *s, const struct disk_description *d, struct drive
 	return 0;
 }
 
+/* Some controllers begin with their name, which is said here for all of them. */
+static int attach_failed(const struct drive *d, int code, const char *why, struct vd_error *err)
+{
+	const char *name = d->station->description->name;
+	size_t n = strlen(name);
+
+	if (!strncmp(why, name, n) && !strncmp(why + n, ": ", 2))
+		why += n + 2;
+	return machine_fail(err, code, "%.300s on %.100s: %.600s", medium_path(d->medium), name, why);
+}
+
 /* In the controller's thread, or before it runs. */
 int drive_attach(struct drive *d, const struct option_values *address, struct vd_error *err)
 {
 	struct controller *c = d->station->controller;
-	int r = controller_attach(c, d->device, address, err);
+	struct vd_error why = {""};
+	int r = controller_attach(c, d->device, address, &why);
 	char text[64] = "";
 
 	if (r)
-		return r;
+		return attach_failed(d, r, why.text, err);
 	c->type->address(c, d->device, text, sizeof(text));
 	snprintf(d->address, sizeof(d->address), "%s", text);
 	return 0;
@@ -155,35 +216,34 @@ static bool is_path_of(const struct drive *d, const char *name)
 	return whole && !strcmp(whole, name);
 }
 
-/* By its name, or by its image's where only one drive has that. */
-struct drive *drive_find(struct machine *m, const char *name)
+/* By its name, or by its image's, which several may have. */
+struct drive *drive_find(struct machine *m, const char *name, struct drive *after)
 {
-	struct drive *found = drive_named(m, name);
-	unsigned n = 0;
+	if (!after) {
+		struct drive *found = drive_named(m, name);
 
-	if (found)
-		return found;
-	for (struct drive *d = m->drives; d; d = d->next)
-		if (is_path_of(d, name)) {
-			found = d;
-			n++;
-		}
-	return n == 1 ? found : NULL;
+		if (found)
+			return found;
+	} else if (!strcmp(after->name, name)) {
+		return NULL;
+	}
+	for (struct drive *d = after ? after->next : m->drives; d; d = d->next)
+		if (is_path_of(d, name))
+			return d;
+	return NULL;
 }
 
 static int add_drive(struct station *s, const struct disk_description *disk, struct vd_error *err)
 {
-	struct vd_error why = {""};
 	struct drive *d;
 	int r = drive_open(s, disk, &d, err);
 
 	if (r)
 		return r;
-	r = drive_attach(d, &disk->address, &why);
+	r = drive_attach(d, &disk->address, err);
 	if (r) {
 		drive_free(d);
-		return machine_fail(err, r, "%.300s on %s: %.600s", disk->path,
-				    s->description->name, why.text);
+		return r;
 	}
 	r = drive_register(d);
 	for (struct drive *o = s->machine->drives; !r && o != d; o = o->next)
@@ -281,6 +341,7 @@ static int station_listen(struct station *s, struct vd_error *err)
 static int make_groups(struct machine *m, struct vd_error *err)
 {
 	const struct machine_description *d = m->description;
+	char text[256];
 	int r = 0;
 
 	m->group = calloc(d->groups + 1, sizeof(struct vd_group *));
@@ -291,7 +352,8 @@ static int make_groups(struct machine *m, struct vd_error *err)
 		if (r)
 			machine_fail(err, r, "--group %s: %s", d->group[i].name, strerror(-r));
 		else
-			machine_warn_limit(m, d->group[i].name, d->group[i].limit);
+			machine_warn_limit(m, d->group[i].name, d->group[i].limit, text,
+					   sizeof(text));
 	}
 	return r;
 }

@@ -138,8 +138,8 @@ static void attach_returned(struct call *c)
 	}
 	if (c->running)
 		medium_in_use(d->medium);
-	events_emit(c->station->machine->events, "attached", d->name, "%s is attached",
-		    c->disk.path);
+	events_emit(c->station->machine->events, "attached", d->name, "%s is attached as %s",
+		    c->disk.path, d->name);
 	answer = json_object_new_object();
 	json_object_object_add(answer, "disk", text_json(d->name));
 	json_object_object_add(answer, "address", text_json(d->address));
@@ -212,16 +212,37 @@ static void detach_returned(struct call *c)
 	call_free(c);
 }
 
-static struct drive *find_drive(struct machine *m, const char *name, machine_done *done,
-				void *opaque)
+/* Whether that name stands for several drives; `medium`: for several media. Lists the drives. */
+static bool is_ambiguous(struct machine *m, const char *name, struct drive *first, bool medium,
+			 char *list, size_t room)
 {
-	struct drive *d = drive_find(m, name);
+	bool differ = false;
+	size_t n = 0;
+
+	for (struct drive *d = first; d; d = drive_find(m, name, d)) {
+		n += (size_t)snprintf(list + n, room - n, "%s%s", n ? ", " : "", d->name);
+		n = n < room ? n : room - 1;
+		differ |= d != first && !(medium && d->medium == first->medium);
+	}
+	return differ;
+}
+
+static struct drive *find_drive(struct machine *m, const char *name, bool medium,
+				machine_done *done, void *opaque)
+{
+	struct drive *d = drive_find(m, name, NULL);
+	char list[256] = "";
 
 	if (!d)
 		fail_text(done, opaque, -ENOENT, "there is no disk %s; status lists them", name);
+	else if (is_ambiguous(m, name, d, medium, list, sizeof(list)))
+		fail_text(done, opaque, -ENOTUNIQ, "%.200s is in several drives, say which: %s", name,
+			  list);
 	else if (d->detaching)
 		fail_text(done, opaque, -EBUSY, "%s is being detached", name);
-	return d && !d->detaching ? d : NULL;
+	else
+		return d;
+	return NULL;
 }
 
 /* A controller detaches one at a time. */
@@ -235,7 +256,7 @@ static bool is_detaching(const struct machine *m, const struct station *s)
 
 void machine_detach(struct machine *m, const char *drive, machine_done *done, void *opaque)
 {
-	struct drive *d = find_drive(m, drive, done, opaque);
+	struct drive *d = find_drive(m, drive, false, done, opaque);
 	struct call *c;
 
 	if (!d)
@@ -334,18 +355,23 @@ static void gather(struct machine *m, machine_done *done, void *opaque, struct m
 void machine_resize(struct machine *m, const char *drive, const char *size, machine_done *done,
 		    void *opaque)
 {
-	struct drive *d = find_drive(m, drive, done, opaque);
+	struct drive *d = find_drive(m, drive, true, done, opaque);
 	struct vd_error err = {""};
-	uint64_t bytes;
+	uint64_t bytes, before;
 	int r;
 
 	if (!d)
 		return;
+	before = medium_disk(d->medium) ? vd_size(medium_disk(d->medium)) : 0;
 	r = parse_size("the size", size, &bytes, &err);
 	if (!r)
 		r = medium_resize(d->medium, bytes, &err);
 	if (r) {
 		done(opaque, r, NULL, err.text);
+		return;
+	}
+	if (bytes == before) {
+		done(opaque, 0, NULL, NULL);
 		return;
 	}
 	events_emit(m->events, "resized", d->name, "%s has %" PRIu64 " bytes now", d->name, bytes);
@@ -368,19 +394,24 @@ void machine_retry(struct machine *m, machine_done *done, void *opaque)
 
 /* ------------------------------------------------------------------------------------------ limit */
 
-void machine_warn_limit(struct machine *m, const char *group, uint64_t limit)
+bool machine_warn_limit(struct machine *m, const char *group, uint64_t limit, char *text,
+			size_t room)
 {
-	if (limit && limit < MACHINE_LOW_LIMIT)
-		events_emit(m->events, "low-limit", group,
-			    "group %s: %" PRIu64 " bytes per second is little; guests give up on "
-			    "requests that take longer than 30 seconds", group, limit);
+	if (!limit || limit >= MACHINE_LOW_LIMIT)
+		return false;
+	snprintf(text, room, "group %.60s: %" PRIu64 " bytes per second is little; guests give up on "
+		 "requests that take longer than 30 seconds", group, limit);
+	events_emit(m->events, "low-limit", group, "%s", text);
+	return true;
 }
 
 void machine_limit(struct machine *m, const char *group, const char *limit, machine_done *done,
 		   void *opaque)
 {
 	const struct machine_description *d = m->description;
+	struct json_object *answer = NULL;
 	struct vd_error err = {""};
+	char text[256];
 	uint64_t bytes;
 	int r = parse_size("the limit", limit, &bytes, &err);
 
@@ -391,8 +422,11 @@ void machine_limit(struct machine *m, const char *group, const char *limit, mach
 	for (unsigned i = 0; i < d->groups; i++)
 		if (!strcmp(d->group[i].name, group)) {
 			vd_group_set_limit(m->group[i], bytes);
-			machine_warn_limit(m, group, bytes);
-			done(opaque, 0, NULL, NULL);
+			if (machine_warn_limit(m, group, bytes, text, sizeof(text))) {
+				answer = json_object_new_object();
+				json_object_object_add(answer, "warning", text_json(text));
+			}
+			done(opaque, 0, answer, NULL);
 			return;
 		}
 	fail_text(done, opaque, -ENOENT, "there is no group %s", group);

@@ -49,7 +49,9 @@ struct machine {
 
 int machine_fail(struct vd_error *err, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-void machine_warn_limit(struct machine *m, const char *group, uint64_t limit);
+/* Whether the limit is so low that guests give up: tells it as an event, and in `text`. */
+bool machine_warn_limit(struct machine *m, const char *group, uint64_t limit, char *text,
+			size_t room);
 
 int drive_open(struct station *s, const struct disk_description *d, struct drive **out,
 	       struct vd_error *err);
@@ -57,7 +59,8 @@ int drive_attach(struct drive *d, const struct option_values *address, struct vd
 int drive_register(struct drive *d);
 void drive_unregister(struct drive *d);
 struct drive *drive_named(struct machine *m, const char *name);
-struct drive *drive_find(struct machine *m, const char *name);
+/* After that one (NULL: the first) with this name, or with the image that is called so. */
+struct drive *drive_find(struct machine *m, const char *name, struct drive *after);
 void drive_free(struct drive *d);
 
 #endif

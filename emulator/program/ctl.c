@@ -90,6 +90,15 @@ static struct json_object *member(struct json_object *o, const char *name)
 	return json_object_object_get_ex(o, name, &value) ? value : NULL;
 }
 
+/* What the server says may hold what a terminal obeys. */
+static void say_warning(const char *text)
+{
+	CLEANUP_FREE char *clean = malloc(TEXT_CLEAN_ROOM(strlen(text)));
+
+	if (clean)
+		say("warning: %s", text_clean(clean, text, true));
+}
+
 /* Text of images and users, on a terminal. */
 static void print_text(const char *text)
 {
@@ -226,6 +235,8 @@ static int print_answer(const char *verb, const char *line, bool json)
 			say("%s", text_clean(clean, text_of(o, "error"), true));
 	} else {
 		status = STATUS_OK;
+		if (answer && *text_of(answer, "warning"))
+			say_warning(text_of(answer, "warning"));
 		if (json && answer)
 			puts(json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PRETTY));
 		else if (!strcmp(verb, "status") && answer)
