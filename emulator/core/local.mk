@@ -6,4 +6,6 @@ emulator_sources += \
 	%D%/loop.c \
 	%D%/loop.h \
 	%D%/memory.c \
-	%D%/memory.h
+	%D%/memory.h \
+	%D%/socket.c \
+	%D%/socket.h

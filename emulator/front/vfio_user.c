@@ -18,13 +18,10 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "bytes.h"
 #include "checked.h"
-#include "cleanup.h"
 #include "device/medium.h"
 
 #define ANSWER_MS 4000u			/* QEMU's patience ends after 5 s */
@@ -360,65 +357,6 @@ static void accept_client(void *opaque, uint32_t events)
 }
 
 /* ----------------------------------------------------------------------------------- life cycle */
-
-static int bind_error(struct vd_error *err, const char *path, int error)
-{
-	if (err)
-		snprintf(err->text, sizeof(err->text), "%s: %s", path, strerror(error));
-	return -error;
-}
-
-/* A socket that is left over from a process that was killed is taken away. */
-static int remove_stale(const char *path, const struct sockaddr_un *address, struct vd_error *err)
-{
-	CLEANUP_CLOSE int fd = -1;
-	struct stat s;
-
-	if (lstat(path, &s))
-		return errno == ENOENT ? 0 : bind_error(err, path, errno);
-	if (!S_ISSOCK(s.st_mode)) {
-		if (err)
-			snprintf(err->text, sizeof(err->text), "%s: exists and is not a socket",
-				 path);
-		return -EEXIST;
-	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return bind_error(err, path, errno);
-	if (!connect(fd, (const struct sockaddr *)address, sizeof(*address)) ||
-	    errno != ECONNREFUSED) {
-		if (err)
-			snprintf(err->text, sizeof(err->text), "%s: somebody is listening on this "
-				 "socket already", path);
-		return -EADDRINUSE;
-	}
-	return unlink(path) && errno != ENOENT ? bind_error(err, path, errno) : 0;
-}
-
-int vfio_user_bind(const char *path, int *out, struct vd_error *err)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	CLEANUP_CLOSE int fd = -1;
-	int r;
-
-	if (strlen(path) >= sizeof(address.sun_path)) {
-		if (err)
-			snprintf(err->text, sizeof(err->text), "%s: the path of a socket may have "
-				 "%zu bytes at most", path, sizeof(address.sun_path) - 1);
-		return -ENAMETOOLONG;
-	}
-	strcpy(address.sun_path, path);
-	r = remove_stale(path, &address, err);
-	if (r)
-		return r;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	/* The file gets the mode of the socket: at no time may others connect. */
-	if (fd < 0 || fchmod(fd, 0600) ||
-	    bind(fd, (const struct sockaddr *)&address, sizeof(address)) || listen(fd, 8))
-		return bind_error(err, path, errno);
-	*out = TAKE_FD(fd);
-	return 0;
-}
 
 int vfio_user_new(struct controller *c, int listen_fd, const struct vfio_user_callbacks *callbacks,
 		  struct events *events, struct vfio_user **out, struct vd_error *err)

@@ -28,11 +28,7 @@ struct vfio_user_callbacks {
 	void *opaque;
 };
 
-/* Makes the socket: a path, mode 0600, which must not exist, or be a socket that nobody listens
- * on. For the control thread, before the server locks itself in. */
-int vfio_user_bind(const char *path, int *fd, struct vd_error *err);
-
-/* Takes listen_fd over. */
+/* Takes listen_fd over, of socket_listen(). */
 int vfio_user_new(struct controller *c, int listen_fd, const struct vfio_user_callbacks *callbacks,
 		  struct events *events, struct vfio_user **out, struct vd_error *err);
 /* status 0, or why not: then the client is dropped. */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "core/socket.h"
 #include "front/vfio_user.h"
 #include "machine/private.h"
 
@@ -324,7 +325,7 @@ static int station_new(struct machine *m, const struct controller_description *d
 static int station_listen(struct station *s, struct vd_error *err)
 {
 	const struct vfio_user_callbacks callbacks = {.power_on = client_came, .opaque = s};
-	int r = vfio_user_bind(s->description->socket, &s->listen_fd, err);
+	int r = socket_listen(s->description->socket, &s->listen_fd, err);
 
 	if (r)
 		return r;

@@ -14,11 +14,10 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "core/socket.h"
 #include "program/program.h"
 #include "text.h"
 
@@ -355,59 +354,6 @@ static void on_event(void *opaque, const struct event *e)
 
 /* ------------------------------------------------------------------------------------ life cycle */
 
-static int address_of(const char *path, struct sockaddr_un *out, struct vd_error *err)
-{
-	*out = (struct sockaddr_un){.sun_family = AF_UNIX};
-	if (strlen(path) >= sizeof(out->sun_path)) {
-		snprintf(err->text, sizeof(err->text), "%.200s: the name of a socket has at most "
-			 "%zu bytes", path, sizeof(out->sun_path) - 1);
-		return -ENAMETOOLONG;
-	}
-	strcpy(out->sun_path, path);
-	return 0;
-}
-
-/* A socket that a server left behind when it was killed. */
-static bool is_stale(const struct sockaddr_un *address)
-{
-	CLEANUP_CLOSE int fd = -1;
-	struct stat st;
-
-	if (lstat(address->sun_path, &st) || !S_ISSOCK(st.st_mode))
-		return false;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	return fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) &&
-	       errno == ECONNREFUSED;
-}
-
-int control_bind(const char *path, int *out, struct vd_error *err)
-{
-	struct sockaddr_un address;
-	CLEANUP_CLOSE int fd = -1;
-	mode_t mask;
-	int r = address_of(path, &address, err);
-
-	if (r)
-		return r;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd >= 0) {
-		if (is_stale(&address))
-			unlink(path);
-		mask = umask(0177);
-		r = bind(fd, (struct sockaddr *)&address, sizeof(address));
-		umask(mask);
-	}
-	if (fd < 0 || r || listen(fd, 16)) {
-		r = -errno;
-		snprintf(err->text, sizeof(err->text), "%.200s: %s", path,
-			 r == -EADDRINUSE ? "it is there already, and in use or no socket" :
-			 strerror(-r));
-		return r;
-	}
-	*out = TAKE_FD(fd);
-	return 0;
-}
-
 int control_new(const char *path, struct loop *loop, struct machine *m, struct events *events,
 		struct control **out, struct vd_error *err)
 {
@@ -421,7 +367,7 @@ int control_new(const char *path, struct loop *loop, struct machine *m, struct e
 		snprintf(err->text, sizeof(err->text), "out of memory");
 		return -ENOMEM;
 	}
-	r = control_bind(path, &fd, err);
+	r = socket_listen(path, &fd, err);
 	if (r) {
 		free(c->path);
 		free(c);

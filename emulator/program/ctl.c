@@ -6,35 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "core/socket.h"
 #include "program/program.h"
 #include "text.h"
-
-int control_connect(const char *path, struct vd_error *err)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	CLEANUP_CLOSE int fd = -1;
-
-	if (strlen(path) >= sizeof(address.sun_path)) {
-		snprintf(err->text, sizeof(err->text), "%.200s: the name of a socket is shorter",
-			 path);
-		return -ENAMETOOLONG;
-	}
-	strcpy(address.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address))) {
-		int r = -errno;
-
-		snprintf(err->text, sizeof(err->text), "%.200s: %s", path,
-			 r == -ECONNREFUSED ? "no server listens there" : strerror(-r));
-		return r;
-	}
-	return TAKE_FD(fd);
-}
 
 static bool send_all(int fd, const char *text, size_t n)
 {
@@ -370,8 +348,7 @@ int verb_ctl(int argc, char **argv)
 			word[3] = image = absolute(word[3]);
 		else if (n > 2 && !access(word[2], F_OK) && (image = realpath(word[2], NULL)))
 			word[2] = image;	/* the image of a disk, not its name */
-		fd = control_connect(word[0], &err);
-		if (fd < 0) {
+		if (socket_connect(word[0], &fd, &err)) {
 			say("%s", err.text);
 			return STATUS_FAILED;
 		}

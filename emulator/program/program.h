@@ -45,9 +45,6 @@ int control_new(const char *path, struct loop *loop, struct machine *m, struct e
 		struct control **out, struct vd_error *err);
 void control_free(struct control *c);
 
-/* Makes a listening socket at `path`, 0600, in place of one nobody listens on. */
-int control_bind(const char *path, int *fd, struct vd_error *err);
-
 /*
  * Locks the process in: system calls (seccomp) and files (Landlock), as far as this kernel and this
  * build can. sandbox_enter is for the process, before threads are made: files may be opened below
@@ -57,8 +54,5 @@ int control_bind(const char *path, int *fd, struct vd_error *err);
 int sandbox_enter(const char *const *folders, const char *const *more,
 		  const char *const *sockets, const char **what, struct vd_error *err);
 void sandbox_enter_thread(void);
-
-/* ctl.c: a connection to a server's control socket, or -errno. */
-int control_connect(const char *path, struct vd_error *err);
 
 #endif

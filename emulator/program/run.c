@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "core/socket.h"
 #include "program/program.h"
 #include "text.h"
 
@@ -283,14 +284,9 @@ static void send_line(struct lines *l, const char *text)
 /* QMP is there some time after QEMU began. */
 static void connect_qmp(struct run *r)
 {
-	struct vd_error err;
-
 	if (r->qmp.fd >= 0 || !r->qemu)
 		return;
-	r->qmp.fd = control_connect(r->qmp_path, &err);
-	if (r->qmp.fd < 0)
-		r->qmp.fd = -1;
-	else
+	if (!socket_connect(r->qmp_path, &r->qmp.fd, NULL))
 		send_line(&r->qmp, "{\"execute\": \"qmp_capabilities\"}\n");
 }
 
@@ -480,9 +476,10 @@ static int supervise(struct run *r)
 	if (!status && !server_is_there(r))
 		status = STATUS_FAILED;
 	if (!status) {
-		r->control.fd = control_connect(r->arguments->control, &err);
-		if (r->control.fd < 0)
+		if (socket_connect(r->arguments->control, &r->control.fd, &err)) {
+			say("%s", err.text);
 			status = STATUS_FAILED;
+		}
 		send_line(&r->control, "{\"do\": \"events\"}\n");
 	}
 	if (!status)

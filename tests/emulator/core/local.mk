@@ -13,3 +13,6 @@ c_tests += %D%/media-keep-their-write-modes
 c_tests += %D%/detaching-waits-for-all-requests
 %C%_detaching_waits_for_all_requests_CPPFLAGS = $(emulator_test_cppflags)
 %C%_detaching_waits_for_all_requests_LDADD = $(emulator_test_libs)
+c_tests += %D%/sockets-are-their-owners-alone
+%C%_sockets_are_their_owners_alone_CPPFLAGS = $(emulator_test_cppflags)
+%C%_sockets_are_their_owners_alone_LDADD = $(emulator_test_libs)

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Clients come, are refused, go, and are followed by others; a server stops. Disks are flushed, and
  * a controller is as at power-on. */
-#include <fcntl.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <dirent.h>
 
 #include "bytes.h"
@@ -235,34 +233,6 @@ static void disks_are_flushed(void)
 	client_close(&c);
 }
 
-static void sockets_are_for_their_owner(void)
-{
-	struct vd_error err = {""};
-	char *path = test_path("bound"), longer[200];
-	struct stat st;
-	int fd, second, file;
-
-	CHECK_OK(vfio_user_bind(path, &fd, &err));
-	CHECK_OK(stat(path, &st));
-	CHECK_EQ(st.st_mode & 07777, 0600);
-	CHECK_EQ(vfio_user_bind(path, &second, &err), -EADDRINUSE);
-	CHECK(strstr(err.text, "listening") != NULL);
-	close(fd);
-	/* Nobody listens any more. */
-	CHECK_OK(vfio_user_bind(path, &fd, &err));
-	close(fd);
-	unlink(path);
-	file = open(path, O_CREAT | O_RDWR, 0600);
-	CHECK_EQ(vfio_user_bind(path, &fd, &err), -EEXIST);
-	CHECK(strstr(err.text, "not a socket") != NULL);
-	close(file);
-	memset(longer, 'x', sizeof(longer));
-	longer[sizeof(longer) - 1] = '\0';
-	CHECK_EQ(vfio_user_bind(longer, &fd, &err), -ENAMETOOLONG);
-	CHECK_EQ(vfio_user_bind("/nonexistent/socket", &fd, &err), -ENOENT);
-	free(path);
-}
-
 int main(void)
 {
 	struct server s = {0};
@@ -276,6 +246,5 @@ int main(void)
 	server_stop(&s);
 	power_on_may_take_its_time();
 	disks_are_flushed();
-	sockets_are_for_their_owner();
 	return 0;
 }

@@ -4,6 +4,7 @@
 
 #include <time.h>
 
+#include "core/socket.h"
 #include "front/toy.h"
 #include "test.h"
 
@@ -117,7 +118,7 @@ void server_new(struct server *s, const char *type)
 	events_listen(s->events, happened, s);
 	if (controller_new(type ? controller_type_find(type) : &toy_type, "test0", 0, s->loop,
 			   &none, &s->c, &err) ||
-	    vfio_user_bind(s->path, &fd, &err))
+	    socket_listen(s->path, &fd, &err))
 		test_fail(__FILE__, __LINE__, "%s", err.text);
 	if (!s->callbacks.power_on)
 		s->callbacks.power_on = power_on;
