@@ -383,6 +383,15 @@ int vfio_take_fd(struct vfio_message *m, unsigned i)
 	return fd;
 }
 
+/* Who does not speak vfio-user at all is told so in its manner, and may know by that where it is. */
+static void answer_nonsense(struct vfio_user *v, const uint8_t *header)
+{
+	const struct vfio_message m = {.id = le16(header), .command = le16(header + 2)};
+
+	if (!v->greeted)
+		vfio_answer_error(v, &m, EPROTO);
+}
+
 /* The next message, if all of it is there. */
 static bool next_message(struct vfio_user *v, struct vfio_message *m)
 {
@@ -397,6 +406,7 @@ static bool next_message(struct vfio_user *v, struct vfio_message *m)
 	if (size < VFIO_HEADER || size > VFIO_MAX_SIZE) {
 		vfio_fail(v, "it sent a message of %u bytes; %u to %u are possible", size,
 			  VFIO_HEADER, VFIO_MAX_SIZE);
+		answer_nonsense(v, header);
 		return false;
 	}
 	if ((m->flags & VFIO_FLAG_TYPE) > VFIO_FLAG_REPLY) {

@@ -227,7 +227,15 @@ static void refusal_due(void *opaque)
 	refusal_end(opaque);
 }
 
-/* Its first message is read to its end, so that closing does not take the answer away. */
+/* Its first message is read to its end, so that closing does not take the answer away; what is no
+ * message has none. */
+static bool refusal_waits(const struct vfio_refusal *r)
+{
+	uint32_t size = le32(r->header + 4);
+
+	return r->got < VFIO_HEADER || (r->got < size && size <= VFIO_MAX_SIZE);
+}
+
 static void refusal_ready(void *opaque, uint32_t events)
 {
 	struct vfio_refusal *r = opaque;
@@ -242,7 +250,7 @@ static void refusal_ready(void *opaque, uint32_t events)
 		return;
 	if (n > 0)
 		r->got += (uint32_t)n;
-	if (n > 0 && (r->got < VFIO_HEADER || r->got < le32(r->header + 4)))
+	if (n > 0 && refusal_waits(r))
 		return;
 	if (r->got >= VFIO_HEADER) {
 		vfio_put_header(r->header, le16(r->header), le16(r->header + 2), VFIO_HEADER,

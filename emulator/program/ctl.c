@@ -9,12 +9,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bytes.h"
 #include "cleanup.h"
 #include "core/socket.h"
 #include "program/program.h"
 #include "text.h"
 
-static bool send_all(int fd, const char *text, size_t n)
+static void send_all(int fd, const char *text, size_t n)
 {
 	while (n) {
 		ssize_t sent = send(fd, text, n, MSG_NOSIGNAL);
@@ -22,27 +23,29 @@ static bool send_all(int fd, const char *text, size_t n)
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent <= 0)
-			return false;
+			return;
 		text += sent;
 		n -= (size_t)sent;
 	}
-	return true;
 }
 
-static int ask(int fd, const char *verb, int argc, char *const *argv)
+static void ask(int fd, const char *verb, int argc, char *const *argv)
 {
 	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
-	const char *text;
-	bool sent;
+	CLEANUP_FREE char *line = NULL;
+	int n;
 
 	for (int i = 0; i < argc; i++)
 		json_object_array_add(list, json_object_new_string(argv[i]));
 	json_object_object_add(o, "do", json_object_new_string(verb));
 	json_object_object_add(o, "arguments", list);
-	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
-	sent = send_all(fd, text, strlen(text)) && send_all(fd, "\n", 1);
+	n = asprintf(&line, "%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
 	json_object_put(o);
-	return sent ? 0 : -EPIPE;
+	/* Whether it arrived is seen by the answer. */
+	if (n < 0)
+		line = NULL;
+	else
+		send_all(fd, line, (size_t)n);
 }
 
 /* ---------------------------------------------------------------------------------------- printing */
@@ -196,16 +199,37 @@ static void print_event(struct json_object *o)
 
 /* ------------------------------------------------------------------------------------------ verbs */
 
-static int print_answer(const char *verb, const char *line, bool json)
+/* What a controller's socket answers to anything but vfio-user: a header with an error. */
+static bool is_vfio_user_error(const char *text, size_t n)
 {
-	struct json_object *o = json_tokener_parse(line), *answer;
+	return n >= 16 && le32(text + 4) == 16 && le32(text + 8) == 0x21;
+}
+
+/* The server's first line. NULL, after having said why there is none. */
+static struct json_object *receive_answer(const char *path, FILE *in)
+{
+	CLEANUP_FREE char *line = NULL;
+	struct json_object *o = NULL;
+	size_t room = 0;
+	ssize_t n = getline(&line, &room, in);
+
+	if (n > 0)
+		o = json_tokener_parse(line);
+	if (n <= 0)
+		say("%s: the server has hung up", path);
+	else if (!o && is_vfio_user_error(line, (size_t)n))
+		say("%s: this is a controller's socket; ctl wants the one of --control", path);
+	else if (!o)
+		say("%s: this is no control socket: the answer is no JSON", path);
+	return o;
+}
+
+/* Takes the answer over. */
+static int print_answer(const char *verb, struct json_object *o, bool json)
+{
+	struct json_object *answer = member(o, "answer");
 	int status = STATUS_FAILED;
 
-	if (!o) {
-		say("the server's answer is no JSON");
-		return STATUS_FAILED;
-	}
-	answer = member(o, "answer");
 	if (!json_object_get_boolean(member(o, "ok"))) {
 		CLEANUP_FREE char *clean = malloc(TEXT_CLEAN_ROOM(strlen(text_of(o, "error"))));
 
@@ -247,11 +271,10 @@ static int follow_events(FILE *in, bool json)
 	return STATUS_OK;
 }
 
-static int talk(int fd, const char *verb, int argc, char **argv, bool json)
+static int talk(const char *path, int fd, const char *verb, int argc, char **argv, bool json)
 {
 	FILE *in = fdopen(fd, "r");
-	CLEANUP_FREE char *line = NULL;
-	size_t room = 0;
+	struct json_object *answer;
 	int status = STATUS_FAILED;
 
 	if (!in) {
@@ -259,14 +282,12 @@ static int talk(int fd, const char *verb, int argc, char **argv, bool json)
 		say("out of memory");
 		return STATUS_FAILED;
 	}
-	if (ask(fd, verb, argc, argv))
-		say("the server has hung up");
-	else if (!strcmp(verb, "events"))
+	ask(fd, verb, argc, argv);
+	answer = receive_answer(path, in);
+	if (answer)
+		status = print_answer(verb, answer, json);
+	if (!status && !strcmp(verb, "events"))
 		status = follow_events(in, json);
-	else if (getline(&line, &room, in) <= 0)
-		say("the server has hung up");
-	else
-		status = print_answer(verb, line, json);
 	fclose(in);
 	if (fflush(stdout) || ferror(stdout)) {
 		say("the answer cannot be written: %s", strerror(errno));
@@ -352,7 +373,7 @@ int verb_ctl(int argc, char **argv)
 			say("%s", err.text);
 			return STATUS_FAILED;
 		}
-		return talk(fd, word[1], n - 2, word + 2, json);
+		return talk(word[0], fd, word[1], n - 2, word + 2, json);
 	}
 	return usage_error("ctl: there is no command \"%s\"; there are status, events, attach, "
 			   "detach, limit, resize and retry", word[1]);

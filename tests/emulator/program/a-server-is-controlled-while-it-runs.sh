@@ -85,6 +85,27 @@ refused 'no disk more' detach more
 vimg info images/c,d.vdi >/dev/null
 vimg check images/c,d.vdi >/dev/null
 
+# The socket of a controller, also of one that somebody uses, is not taken for it.
+wrong_socket() {
+	local status=0
+	timeout 10 vimg-emulator ctl n "$1" 2>said || status=$?
+	[ $status = 1 ] && grep -q "^vimg-emulator: n: this is a controller's socket" said ||
+		fail "ctl n $1 ended with $status, says: $(cat said)"
+}
+wrong_socket status
+wrong_socket events
+python3 -c '
+import socket, time
+s = socket.socket(socket.AF_UNIX)
+s.connect("n")
+print(flush=True)
+time.sleep(60)
+' >user & user=$!
+cleanup kill $user
+while [ ! -s user ]; do sleep 0.05; done
+wrong_socket status
+kill $user
+
 # Another server does not take its sockets.
 status=0
 vimg-emulator serve --controller nvme,socket=n --disk other/e.vdi 2>said || status=$?
