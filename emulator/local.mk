@@ -5,7 +5,7 @@ emulator_inc = $(common_inc) $(vdisk_inc) -I$(top_srcdir)/emulator
 noinst_LTLIBRARIES += %D%/libemulator-int.la
 %C%_libemulator_int_la_SOURCES = $(emulator_sources)
 %C%_libemulator_int_la_CPPFLAGS = $(emulator_inc) $(JSON_CFLAGS)
-%C%_libemulator_int_la_LIBADD = $(JSON_LIBS) $(PTHREAD_LIBS)
+%C%_libemulator_int_la_LIBADD = common/libcommon.la $(JSON_LIBS) $(PTHREAD_LIBS)
 
 emulator_sources =
 include %D%/core/local.mk

@@ -5,31 +5,13 @@
 #include "image.h"
 #include "options.h"
 #include "say.h"
+#include "size.h"
 #include "text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define SIZE_TEXT 24
-
-/* "199.9M": one decimal, cut off and not rounded, so that it never promises more than there is. */
-static const char *size_text(uint64_t bytes, char *out)
-{
-	static const char suffix[] = "KMGTPE";
-	unsigned shift = 0, i = 0;
-
-	if (bytes < 1024) {
-		snprintf(out, SIZE_TEXT, "%" PRIu64, bytes);
-		return out;
-	}
-	for (shift = 10; bytes >> shift >= 1024; shift += 10)
-		i++;
-	snprintf(out, SIZE_TEXT, "%" PRIu64 ".%" PRIu64 "%c", bytes >> shift,
-		 ((bytes >> (shift - 10)) & 1023) * 10 / 1024, suffix[i]);
-	return out;
-}
 
 static const char *uuid_text(const struct vd_uuid *id, char *out)
 {
@@ -51,9 +33,9 @@ static void print_verbose(const struct vd_image_info *info)
 	char id[VD_UUID_TEXT], size[SIZE_TEXT];
 
 	printf("         Format: %s, %s\n", info->format, info->variant);
-	printf("         Size:   %s (%" PRIu64 " bytes)", size_text(info->virtual_size, size),
+	printf("         Size:   %s (%" PRIu64 " bytes)", size_format(info->virtual_size, size),
 	       info->virtual_size);
-	printf(", %s on the host\n", size_text(info->allocated, size));
+	printf(", %s on the host\n", size_format(info->allocated, size));
 	printf("         UUID:   %s\n", uuid_text(&info->uuid, id));
 	if (info->has_parent)
 		printf("         Parent: %s\n", uuid_text(&info->parent, id));
@@ -123,7 +105,7 @@ static void print_partition(const struct fs_partition *part, size_t volume, cons
 	char size[SIZE_TEXT];
 
 	printf("%*u%*" PRIu64 "%*" PRIu64 "%9s%*" PRIu64 "  ", w->number, part->number, w->start,
-	       part->start, w->sectors, part->sectors, size_text(part->size, size), w->offset,
+	       part->start, w->sectors, part->sectors, size_format(part->size, size), w->offset,
 	       part->offset);
 	if (!wide) {
 		printf("%s\n", part->type);

@@ -31,7 +31,7 @@ endif
 	%D%/unmount.h
 %C%_vimg_mount_CPPFLAGS = -DFUSE_USE_VERSION=312 $(common_inc) $(vdisk_inc) $(fsreaders_inc) \
 	$(FUSE_CFLAGS) $(JSON_CFLAGS)
-%C%_vimg_mount_LDADD = libvdisk/libvdisk.la fsreaders/libfsreaders.la $(FUSE_LIBS) $(JSON_LIBS) \
-	$(PTHREAD_LIBS)
+%C%_vimg_mount_LDADD = common/libcommon.la libvdisk/libvdisk.la fsreaders/libfsreaders.la \
+	$(FUSE_LIBS) $(JSON_LIBS) $(PTHREAD_LIBS)
 
 EXTRA_DIST += %D%/README.md

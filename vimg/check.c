@@ -14,6 +14,7 @@
 
 #include "cleanup.h"
 #include "json.h"
+#include "size.h"
 #include "vimg.h"
 
 #define KEPT_MAX 1000	/* findings of an image that are told one by one */
@@ -192,7 +193,7 @@ static void print_summary(const struct report *report, const char *path)
 	print_count(r->errors, "error", ", ");
 	print_count(r->leaks, "leak", "");
 	if (r->leaked)
-		printf(" (%s)", format_size(r->leaked, size));
+		printf(" (%s)", size_format(r->leaked, size));
 	printf(", %" PRIu64 " minor", r->minor);
 	if (r->total_blocks)
 		printf("; %" PRIu64 " of %" PRIu64 " blocks allocated (%.1f %%)",

@@ -11,6 +11,7 @@
 
 #include "cleanup.h"
 #include "describe.h"
+#include "size.h"
 #include "vimg.h"
 
 struct create_options {
@@ -104,7 +105,7 @@ static int set_size(const struct create_options *o, const char *word, struct job
 				   o->size);
 	if (o->size)
 		word = o->size;
-	r = word ? parse_size(word, &job->make.size) : 0;
+	r = word ? size_parse(word, &job->make.size) : 0;
 	if (r)
 		return usage_error("%s: %s", word, size_fault(r));
 	if (!job->make.size && !o->chain.parents)
@@ -163,7 +164,7 @@ static void report_line(const struct job *job, const struct vd_image_info *info)
 
 	printf("%s: %s%s, %s, %s (%" PRIu64 " bytes)", path, info->format,
 	       job->guessed ? " (by its name)" : "", info->variant,
-	       format_size(info->virtual_size, size), info->virtual_size);
+	       size_format(info->virtual_size, size), info->virtual_size);
 	if (!vd_uuid_is_null(&info->uuid))
 		printf(", UUID %s", vd_uuid_format(&info->uuid, uuid));
 	if (parent)

@@ -6,6 +6,7 @@
 
 #include "cleanup.h"
 #include "describe.h"
+#include "size.h"
 
 #define LABEL_WIDTH 15
 
@@ -27,7 +28,7 @@ void print_size(const char *label, uint64_t bytes)
 	if (bytes < 1024)
 		snprintf(text, sizeof(text), "%" PRIu64 " bytes", bytes);
 	else
-		snprintf(text, sizeof(text), "%s (%" PRIu64 " bytes)", format_size(bytes, human),
+		snprintf(text, sizeof(text), "%s (%" PRIu64 " bytes)", size_format(bytes, human),
 			 bytes);
 	print_field(label, text);
 }

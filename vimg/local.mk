@@ -15,6 +15,6 @@ bin_PROGRAMS += %D%/vimg
 	%D%/terminal.c \
 	%D%/vimg.h
 %C%_vimg_CPPFLAGS = $(common_inc) $(vdisk_inc) $(fsreaders_inc) $(JSON_CFLAGS)
-%C%_vimg_LDADD = libvdisk/libvdisk.la $(JSON_LIBS)
+%C%_vimg_LDADD = common/libcommon.la libvdisk/libvdisk.la $(JSON_LIBS)
 
 EXTRA_DIST += %D%/README.md

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "size.h"
 #include "vimg.h"
 
 #define FIRST_LONG 256	/* what getopt_long returns for spec 0 */
@@ -73,7 +74,7 @@ static int set_option(const struct option_spec *spec, const char *value, void *i
 	case OPTION_LIST:
 		return add_to_list(at, value);
 	case OPTION_SIZE:
-		r = parse_size(value, at);
+		r = size_parse(value, at);
 		if (r)
 			return usage_error("--%s %s: %s", spec->name, value, size_fault(r));
 		break;

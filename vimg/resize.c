@@ -7,6 +7,7 @@
 
 #include "cleanup.h"
 #include "json.h"
+#include "size.h"
 #include "vimg.h"
 
 struct resize_options {
@@ -30,7 +31,7 @@ static const struct option_spec resize_options[] = {
 static int target(const char *word, uint64_t before, uint64_t *size)
 {
 	bool more = *word == '+';
-	int r = parse_size(word + more, size);
+	int r = size_parse(word + more, size);
 
 	if (r)
 		return usage_error("%s: %s", word, size_fault(r));
@@ -54,7 +55,7 @@ static void report(const struct resize_options *o, const char *path, uint64_t be
 		json_print(json);
 	} else if (!o->quiet) {
 		printf("%s: %s (%" PRIu64 " bytes), was %s (%" PRIu64 " bytes)\n", shown,
-		       format_size(size, new), size, format_size(before, old), before);
+		       size_format(size, new), size, size_format(before, old), before);
 	}
 }
 

@@ -102,19 +102,6 @@ void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same; STATUS_USAGE, so that it can end a function. */
 int usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/*
- * A size as people write it, in bytes: 512, 64K, 10M, 1.5G, 2T (powers of 1024, as are KiB, MiB;
- * KB, MB, ... are powers of 1000), 4s (sectors of 512). A fraction is rounded up to a multiple of
- * 512. Otherwise -EINVAL, or -ERANGE if it is too large for any file.
- */
-int parse_size(const char *text, uint64_t *out);
-/* What parse_size() found fault with, for a person. */
-const char *size_fault(int error);
-
-#define SIZE_TEXT 16
-/* "512", "64.0K", "19.5G". `text` has SIZE_TEXT bytes; it is returned. */
-char *format_size(uint64_t size, char *text);
-
 /* The library's name of a format that a person named: any case, and "vpc" for vhd. Or NULL. */
 const char *format_named(const char *name);
 /* By the extension, or NULL. */

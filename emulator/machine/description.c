@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "checked.h"
-#include "cleanup.h"
+#include "size.h"
 
 const struct controller_option description_controller_options[] = {
 	{"socket", "where the virtual machine monitor connects"},
@@ -118,29 +118,9 @@ static int words_split(const char *text, struct words *out)
 
 int parse_size(const char *what, const char *text, uint64_t *out, struct vd_error *err)
 {
-	static const char units[] = "KMGTP";
-	char *end;
-	const char *unit;
-	uint64_t n;
+	int r = size_parse(text, out);
 
-	errno = 0;
-	n = strtoull(text, &end, 10);
-	if (*text < '0' || *text > '9' || errno)
-		return fail(err, "%s \"%.100s\": a size such as 20M is expected", what, text);
-	unit = *end ? strchr(units, *end & ~0x20) : NULL;
-	if (unit) {
-		if (!mul_u64(n, 1ull << (10 * (unit - units + 1)), &n))
-			return fail(err, "%s \"%.100s\" is too large", what, text);
-		end++;
-		if (*end == 'i')
-			end++;
-	}
-	if (*end == 'B' || *end == 'b')
-		end++;
-	if (*end)
-		return fail(err, "%s \"%.100s\": a size such as 20M is expected", what, text);
-	*out = n;
-	return 0;
+	return r ? fail(err, "%s \"%.100s\": %s", what, text, size_fault(r)) : 0;
 }
 
 /* -------------------------------------------------------------------------------------- options */

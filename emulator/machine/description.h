@@ -69,8 +69,7 @@ int disk_description_parse(const struct controller_type *type, const char *text,
 			   struct disk_description *out, struct vd_error *err);
 void disk_description_free(struct disk_description *d);
 
-/* "20M": bytes; K M G T P are powers of 1024, with or without iB, or B. -EINVAL with a sentence
- * that begins with `what`. */
+/* A size as in size.h. -EINVAL with a sentence that begins with `what`. */
 int parse_size(const char *what, const char *text, uint64_t *out, struct vd_error *err);
 
 /* The options a controller has, and those of every disk: for --help. End with a NULL name. */

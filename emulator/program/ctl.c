@@ -13,6 +13,7 @@
 #include "cleanup.h"
 #include "core/socket.h"
 #include "program/program.h"
+#include "size.h"
 #include "text.h"
 
 static void send_all(int fd, const char *text, size_t n)
@@ -89,24 +90,10 @@ static void print_text(const char *text)
 		fputs(text_clean(clean, text, true), stdout);
 }
 
-static const char *size_text(uint64_t n, char *text, size_t room)
-{
-	static const char *const unit[] = {"", "K", "M", "G", "T", "P", "E"};
-	unsigned u = 0;
-	double d = (double)n;
-
-	while (d >= 1000 && u < 6) {
-		d /= 1024;
-		u++;
-	}
-	snprintf(text, room, u && d < 10 ? "%.1f%s" : "%.0f%s", d, unit[u]);
-	return text;
-}
-
 static void print_operations(struct json_object *disk)
 {
 	struct json_object *ops = member(disk, "operations");
-	char bytes[32];
+	char bytes[SIZE_TEXT];
 
 	if (!ops)
 		return;
@@ -116,7 +103,7 @@ static void print_operations(struct json_object *disk)
 		if (!number_of(op, "requests"))
 			continue;
 		printf("      %-13s %10" PRIu64 " requests %8s", name, number_of(op, "requests"),
-		       size_text(number_of(op, "bytes"), bytes, sizeof(bytes)));
+		       size_format(number_of(op, "bytes"), bytes));
 		if (errors)
 			printf(", %" PRIu64 " failed", errors);
 		putchar('\n');
@@ -126,11 +113,11 @@ static void print_operations(struct json_object *disk)
 static void print_disk(struct json_object *disk)
 {
 	struct json_object *latency = member(disk, "latency-ns");
-	char size[32];
+	char size[SIZE_TEXT];
 
 	printf("   ");
 	print_text(text_of(disk, "name"));
-	printf("  %s  %s  ", size_text(number_of(disk, "size"), size, sizeof(size)),
+	printf("  %s  %s  ", size_format(number_of(disk, "size"), size),
 	       text_of(disk, "mode"));
 	print_text(text_of(disk, "image"));
 	if (*text_of(disk, "diff")) {
@@ -155,7 +142,7 @@ static void print_status(struct json_object *answer)
 {
 	struct json_object *controllers = member(answer, "controllers");
 	struct json_object *groups = member(answer, "groups");
-	char size[32];
+	char size[SIZE_TEXT];
 
 	for (size_t i = 0; controllers && i < json_object_array_length(controllers); i++) {
 		struct json_object *c = json_object_array_get_idx(controllers, i);
@@ -178,7 +165,7 @@ static void print_status(struct json_object *answer)
 		printf("group ");
 		print_text(text_of(g, "name"));
 		if (limit)
-			printf("  %s bytes per second\n", size_text(limit, size, sizeof(size)));
+			printf("  %s bytes per second\n", size_format(limit, size));
 		else
 			printf("  no limit\n");
 	}

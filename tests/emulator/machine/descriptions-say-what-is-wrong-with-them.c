@@ -27,21 +27,18 @@ static void bad(int (*add)(struct machine_description *, const char *, struct vd
 
 static void test_sizes(void)
 {
-	static const struct { const char *text; uint64_t size; } sizes[] = {
-		{"0", 0}, {"512", 512}, {"20M", 20 << 20}, {"1k", 1024}, {"2GiB", 2ull << 30},
-		{"3T", 3ull << 40}, {"7KB", 7168}, {"12B", 12},
-	};
-	static const char *const wrong[] = {"", "M", "-1", "1X", "1MM", "0x10", " 1", "99999999999999P",
-					    "18446744073709551616"};
+	static const char *const wrong[] = {"", "-1", "1X", "99999999999999P"};
 	struct vd_error err;
 	uint64_t n;
 
-	for (unsigned i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
-		CHECK_OK(parse_size("it", sizes[i].text, &n, &err));
-		CHECK_EQ(n, sizes[i].size);
-	}
-	for (unsigned i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+	CHECK_OK(parse_size("it", "1.5M", &n, &err));
+	CHECK_EQ(n, 3 << 19);
+	CHECK_OK(parse_size("it", "20MB", &n, &err));
+	CHECK_EQ(n, 20000000);
+	for (unsigned i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
 		CHECK_EQ(parse_size("it", wrong[i], &n, &err), -EINVAL);
+		CHECK(strstr(err.text, "it \"") == err.text);
+	}
 }
 
 int main(void)
@@ -68,7 +65,7 @@ int main(void)
 	good(description_add_group, "unlimited");
 	CHECK_EQ(m.group[0].limit, 20 << 20);
 	CHECK_EQ(m.group[1].limit, 0);
-	bad(description_add_group, "G,limit=much", "a size such as 20M");
+	bad(description_add_group, "G,limit=much", "a size is a number of bytes");
 	bad(description_add_group, "G,burst=1", "there is no option burst=");
 	bad(description_add_group, ",limit=1", "the name is missing");
 

@@ -46,7 +46,7 @@ start
 grep -q '^nvme0  nvme  waiting  n$' status || fail "status: $(cat status)"
 grep -q '   system  16.*M  normal  images/a.vdi' status || fail "status: $(cat status)"
 grep -q 'nvme1/nsid=3' status || fail "status: $(cat status)"
-grep -q '^group G  20M bytes per second$' status || fail "status: $(cat status)"
+grep -q '^group G  20.0M bytes per second$' status || fail "status: $(cat status)"
 
 vimg-emulator ctl ctl events >events &
 cleanup kill $!
@@ -65,7 +65,7 @@ c = s["controllers"][0]
 assert c["name"] == "nvme0" and not c["connected"] and c["disks"][0]["size"] == 16 << 20, c
 '
 refused 'no group H' limit H 1M
-refused 'a size such as 20M' limit G fast
+refused 'a size is a number of bytes' limit G fast
 
 [ "$(ctl attach nvme0 images/c,,d.vdi,name=more)" = more ] || fail "attach says no name"
 refused 'is called more' attach nvme0 images/c,,d.vdi,name=more
@@ -78,7 +78,7 @@ else
 	grep -q 'start it with --allow-dir' said || fail "says: $(cat said)"
 fi
 check_fails vimg info images/c,d.vdi
-refused 'a size such as' resize more big
+refused 'a size is a number of bytes' resize more big
 refused 'no disk most' resize most 1G
 ctl detach "$tmp/images/c,d.vdi"
 refused 'no disk more' detach more
