@@ -397,6 +397,17 @@ VD_PUBLIC void vd_group_unref(struct vd_group *group);
 /* Counts at once, also for requests that wait already. */
 VD_PUBLIC void vd_group_set_limit(struct vd_group *group, uint64_t bytes_per_second);
 VD_PUBLIC uint64_t vd_group_limit(struct vd_group *group);
+
+/* What came by since the group was made. Between two looks at the same limit, no more bytes are let
+ * go than the limit gives in that time and 0.1 s, and those of one request. */
+struct vd_group_statistics {
+	uint64_t time;			/* of the look: CLOCK_MONOTONIC, ns */
+	uint64_t requests, bytes;	/* let go, at once or later; reads and writes */
+	uint64_t delayed;		/* of these requests: had to wait */
+	uint64_t cancelled;		/* while they waited: not among the requests */
+	uint64_t waiting;		/* now */
+};
+VD_PUBLIC void vd_group_get_statistics(struct vd_group *group, struct vd_group_statistics *out);
 /* Into that group, out of the one before; NULL: into none. -EBUSY while requests of the disk wait
  * in the one before. */
 VD_PUBLIC int vd_set_group(struct vd_disk *disk, struct vd_group *group);

@@ -522,9 +522,17 @@ static struct json_object *groups_json(const struct machine *m)
 
 	for (unsigned i = 0; i < m->description->groups; i++) {
 		struct json_object *o = json_object_new_object();
+		struct vd_group_statistics s;
 
+		vd_group_get_statistics(m->group[i], &s);
 		json_object_object_add(o, "name", text_json(m->description->group[i].name));
 		add_number(o, "limit", vd_group_limit(m->group[i]));
+		add_number(o, "time-ns", s.time);
+		add_number(o, "requests", s.requests);
+		add_number(o, "bytes", s.bytes);
+		add_number(o, "delayed", s.delayed);
+		add_number(o, "cancelled", s.cancelled);
+		add_number(o, "waiting", s.waiting);
 		json_object_array_add(list, o);
 	}
 	return list;

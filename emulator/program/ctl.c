@@ -165,9 +165,12 @@ static void print_status(struct json_object *answer)
 		printf("group ");
 		print_text(text_of(g, "name"));
 		if (limit)
-			printf("  %s bytes per second\n", size_format(limit, size));
+			printf("  %s bytes per second", size_format(limit, size));
 		else
-			printf("  no limit\n");
+			printf("  no limit");
+		if (number_of(g, "waiting"))
+			printf(", %" PRIu64 " requests wait", number_of(g, "waiting"));
+		putchar('\n');
 	}
 }
 

@@ -34,6 +34,7 @@ struct vd_group {
 	uint64_t rate;			/* bytes a second; 0: no limit */
 	int64_t paid;			/* CLOCK_MONOTONIC, ns */
 	struct vd_request *first, *last;	/* waiting */
+	struct vd_group_statistics seen;	/* but for the time */
 	pthread_t thread;
 	bool running, stop;
 };
@@ -108,11 +109,15 @@ static bool may_go(const struct vd_group *g, int64_t now)
 
 static void charge(struct vd_group *g, const struct vd_request *rq, int64_t now)
 {
+	size_t bytes = iov_bytes(rq->iov, rq->iovcnt);
+
+	g->seen.requests++;
+	g->seen.bytes += bytes;
 	if (!g->rate)
 		return;
 	if (g->paid < now - CREDIT)
 		g->paid = now - CREDIT;
-	g->paid += scale(iov_bytes(rq->iov, rq->iovcnt), SECOND, g->rate);
+	g->paid += scale(bytes, SECOND, g->rate);
 	if (g->paid > COST_MAX)
 		g->paid = COST_MAX;
 }
@@ -129,6 +134,7 @@ static void line_add(struct vd_group *g, struct vd_request *rq)
 	else
 		g->first = rq;
 	g->last = rq;
+	g->seen.waiting++;
 }
 
 static void line_remove(struct vd_group *g, struct vd_request *rq)
@@ -144,6 +150,7 @@ static void line_remove(struct vd_group *g, struct vd_request *rq)
 		next->private_[RQ_PREVIOUS] = previous;
 	else
 		g->last = previous;
+	g->seen.waiting--;
 }
 
 bool group_withdraw(struct vd_group *g, struct vd_request *rq)
@@ -152,6 +159,7 @@ bool group_withdraw(struct vd_group *g, struct vd_request *rq)
 	if (!rq_is_held_by(rq, g))
 		return false;
 	line_remove(g, rq);
+	g->seen.cancelled++;
 	return true;
 }
 
@@ -172,6 +180,7 @@ static void let_go(struct vd_group *g, int64_t now)
 	struct vd_request *rq = g->first;
 
 	line_remove(g, rq);
+	g->seen.delayed++;
 	charge(g, rq, now);
 	pthread_mutex_unlock(&g->lock);
 	queue_start(rq);
@@ -223,8 +232,8 @@ int group_admit(struct vd_group *g, struct vd_request *rq)
 
 	if (rq->op != VD_OP_READ && rq->op != VD_OP_WRITE)
 		return 1;
-	now = now_ns();
 	LOCK_SCOPE(&g->lock);
+	now = now_ns();
 	if (g->first || !may_go(g, now))
 		return wait_in_line(g, rq);
 	charge(g, rq, now);
@@ -252,6 +261,13 @@ uint64_t vd_group_limit(struct vd_group *g)
 {
 	LOCK_SCOPE(&g->lock);
 	return g->rate;
+}
+
+void vd_group_get_statistics(struct vd_group *g, struct vd_group_statistics *out)
+{
+	LOCK_SCOPE(&g->lock);
+	*out = g->seen;
+	out->time = (uint64_t)now_ns();
 }
 
 int vd_set_group(struct vd_disk *d, struct vd_group *g)

@@ -36,7 +36,10 @@ static void reap_all(unsigned n)
 static void together(void)
 {
 	uint64_t start = now_ms(), least = MANY * 4096 * UINT64_C(1000) / RATE;
+	struct vd_group_statistics before, after;
+	uint64_t allowed;
 
+	vd_group_get_statistics(group, &before);
 	for (unsigned i = 0; i < MANY; i++) {
 		bool other = i % 2;
 
@@ -47,6 +50,10 @@ static void together(void)
 	reap_all(MANY);
 	/* The last one's own bytes are let go in advance, as is the credit. */
 	CHECK(now_ms() - start + CREDIT_MS + 10 >= least);
+	vd_group_get_statistics(group, &after);
+	CHECK_EQ(after.bytes - before.bytes, MANY * 4096);
+	allowed = (after.time - before.time + CREDIT_MS * UINT64_C(1000000)) * RATE / 1000000000;
+	CHECK(MANY * 4096 <= allowed + 1 + 4096);
 }
 
 /* One that comes later to the other disk is not behind all that come after it. */

@@ -24,6 +24,18 @@ static void submit_all(void)
 	CHECK(!is_readable(q, 30));
 }
 
+static void counts_are(uint64_t requests, uint64_t delayed, uint64_t gone, uint64_t waiting)
+{
+	struct vd_group_statistics now;
+
+	vd_group_get_statistics(group, &now);
+	CHECK_EQ(now.requests, requests);
+	CHECK_EQ(now.bytes, requests * 4096);
+	CHECK_EQ(now.delayed, delayed);
+	CHECK_EQ(now.cancelled, gone);
+	CHECK_EQ(now.waiting, waiting);
+}
+
 static void cancelled(void)
 {
 	static const uint8_t zero[4096];
@@ -31,6 +43,7 @@ static void cancelled(void)
 	uint8_t buf[4096];
 
 	submit_all();
+	counts_are(1, 0, 0, MANY - 1);
 	/* From the middle, from the front and from the end. */
 	for (unsigned i = 0; i < MANY - 1; i++) {
 		struct request *r = &request[1 + i * 25 % (MANY - 1)];
@@ -44,6 +57,7 @@ static void cancelled(void)
 		CHECK(!memcmp(buf, zero, sizeof(buf)));
 	}
 	CHECK(now_ms() - start < SOON);
+	counts_are(1, 0, MANY - 1, 0);
 	vd_group_set_limit(group, 0);
 }
 
@@ -88,6 +102,7 @@ int main(void)
 	CHECK_OK(vd_set_group(s.m.disk, group));
 	cancelled();
 	let_go_by(0);
+	counts_are(1 + MANY, MANY - 1, MANY - 1, 0);
 	let_go_by(UINT64_C(100) << 20);
 	slowed_down();
 	/* The line is empty: it may leave, and come back. */
