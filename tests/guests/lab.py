@@ -107,23 +107,26 @@ class Disk:
 
 
 class Server:
-	"""vimg-emulator serve, with one controller and its disks. In peer mode there is nothing to start."""
+	"""vimg-emulator serve. Its places are controllers, each with disks and options. In peer mode there is
+	nothing to start."""
 
-	def __init__(self, case, controller, disks, options=()):
+	def __init__(self, case, places, more=()):
 		self.case = case
-		self.controller = controller
-		self.socket = case.path("controller.sock")
+		self.places = places
+		self.sockets = [case.path("controller%d.sock" % n) for n in range(len(places))]
 		self.control = case.path("control.sock")
 		self.process = None
 		self.command = ["vimg-emulator", "serve", "--control", self.control, "--allow-dir", case.folder]
-		self.command += controller_arguments(controller, self.socket, disks, options)
+		for path, (controller, disks, options) in zip(self.sockets, places):
+			self.command += controller_arguments(controller, path, disks, options)
+		self.command += more
 		if not peer:
 			self.start()
 
 	def start(self):
 		self.process = self.case.start(self.command, "server.log")
 		deadline = time.monotonic() + 10
-		while not os.path.exists(self.socket):
+		while not all(map(os.path.exists, self.sockets)):
 			check(self.process.poll() is None, "the server ended: " + self.case.tail("server.log"))
 			check(time.monotonic() < deadline, "the server made no socket in 10 s")
 			time.sleep(0.02)
@@ -135,7 +138,7 @@ class Server:
 		return json.loads(self.ctl("status", "--json"))
 
 	def attach(self, disk):
-		self.ctl("attach", self.controller.name + "0", disk.argument())
+		self.ctl("attach", self.places[0][0].name + "0", disk.argument())
 
 	def detach(self, disk):
 		self.ctl("detach", disk.name)
@@ -157,7 +160,7 @@ class Server:
 			self.process.kill()
 			self.process.wait()
 			self.process = None
-		for path in (self.socket, self.control):
+		for path in self.sockets + [self.control]:
 			if os.path.exists(path):
 				os.unlink(path)
 
@@ -397,16 +400,21 @@ class Case:
 
 	def serve(self, *disks, options=()):
 		"""Starts the server (in peer mode: nothing); plug() then has the device for the machine."""
-		self.server = Server(self, self.controller, disks, options)
-		self.disks = disks
-		self.options = options
+		return self.serve_all([(self.controller, disks, options)])
+
+	def serve_all(self, places, more=()):
+		"""The same with several controllers, see Server; more are other arguments."""
+		self.server = Server(self, places, more)
 		return self.server
 
 	def plug(self):
 		if peer:
-			return self.controller.peer(self.disks, self.options)
-		device = {"driver": "vfio-user-pci", "socket": {"type": "unix", "path": self.server.socket}}
-		return ["-device", json.dumps(device)]
+			return sum((controller.peer(disks, options, n)
+				for n, (controller, disks, options) in enumerate(self.server.places)), [])
+		words = []
+		for path in self.server.sockets:
+			words += ["-device", json.dumps({"driver": "vfio-user-pci", "socket": {"type": "unix", "path": path}})]
+		return words
 
 	def boot(self, script=None, **more):
 		return Machine(self, self.plug(), script=script, **more)
