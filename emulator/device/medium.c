@@ -319,7 +319,7 @@ static int check_shareable(struct medium *m, struct vd_error *err)
 	if (r)
 		return fail(err, r, "%s: %s", m->path, strerror(-r));
 	if (strcmp(info.variant, "fixed") || vd_depth(m->disk) > 1)
-		return fail(err, -EINVAL, "%s: it is a %s image; only fixed ones can be shareable",
+		return fail(err, -ENOTSUP, "%s: it is a %s image; only fixed ones can be shareable",
 			    m->path, info.variant);
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "checked.h"
 #include "size.h"
@@ -165,6 +166,14 @@ static int set_text(char **to, const char *name, const char *value, struct vd_er
 	return *to ? 0 : no_memory(err);
 }
 
+/* Disks without a name are called CONTROLLER/ADDRESS, and by their files: none is to look like it. */
+static int set_name(char **to, const char *value, struct vd_error *err)
+{
+	if (strchr(value, '/'))
+		return fail(err, "name=%.100s: there can be no / in it", value);
+	return set_text(to, "name", value, err);
+}
+
 /* Cuts "name=value" at its sign. */
 static int cut(char *word, char **value, struct vd_error *err)
 {
@@ -235,7 +244,7 @@ static int controller_option_set(struct controller_description *c, const char *n
 	if (!strcmp(name, "socket"))
 		return set_text(&c->socket, name, value, err);
 	if (!strcmp(name, "name"))
-		return set_text(&c->name, name, value, err);
+		return set_name(&c->name, value, err);
 	if (!strcmp(name, "bootindex"))
 		return bootindex_of(c, value, err);
 	if (strcmp(name, "msix") && !option_known(c->type->options, name))
@@ -271,6 +280,7 @@ static void controller_description_free(struct controller_description *c)
 static int controller_parse(const struct machine_description *m, struct words *w,
 			    struct controller_description *c, struct vd_error *err)
 {
+	struct vd_error why;
 	char *value = NULL;
 	int r = 0;
 
@@ -278,12 +288,14 @@ static int controller_parse(const struct machine_description *m, struct words *w
 	if (!c->type)
 		return unknown_controller(w->word[0], err);
 	for (unsigned i = 1; !r && i < w->count; i++) {
-		r = cut(w->word[i], &value, err);
+		r = cut(w->word[i], &value, &why);
 		if (!r)
-			r = controller_option_set(c, w->word[i], value, err);
+			r = controller_option_set(c, w->word[i], value, &why);
 	}
-	if (r)
+	if (r) {
+		fail(err, "--controller %s: %.900s", c->type->name, why.text);
 		return r;
+	}
 	for (unsigned i = 0; i < m->controllers; i++)
 		if (m->controller[i].type == c->type)
 			c->index++;
@@ -375,13 +387,30 @@ static int mode_of(const char *value, enum medium_mode *out, struct vd_error *er
 	return 0;
 }
 
+/* In any case, and by QEMU's name, as vimg takes it. */
+static int format_of(const char *value, char **out, struct vd_error *err)
+{
+	struct vd_format_info info;
+	char known[128] = "";
+
+	if (!strcasecmp(value, "vpc"))
+		value = "vhd";
+	for (unsigned i = 0; !vd_format_info(i, &info); i++) {
+		size_t n = strlen(known);
+
+		if (!strcasecmp(info.name, value))
+			return set_text(out, "format", info.name, err);
+		snprintf(known + n, sizeof(known) - n, "%s%s", n ? ", " : "", info.name);
+	}
+	return fail(err, "format=%.100s: there is no such format; there are %s", value, known);
+}
+
 static int disk_option_set(const struct controller_type *type, struct disk_description *d,
 			   const char *name, const char *value, struct vd_error *err)
 {
 	const struct { const char *name; char **text; } texts[] = {
-		{"diff", &d->diff}, {"group", &d->group}, {"name", &d->name},
-		{"format", &d->format}, {"serial", &d->serial}, {"model", &d->model},
-		{"firmware", &d->firmware},
+		{"diff", &d->diff}, {"group", &d->group}, {"serial", &d->serial},
+		{"model", &d->model}, {"firmware", &d->firmware},
 	};
 	const struct { const char *name; bool *flag; } flags[] = {
 		{"cache", &d->cache}, {"discard", &d->discard},
@@ -394,6 +423,10 @@ static int disk_option_set(const struct controller_type *type, struct disk_descr
 	for (unsigned i = 0; i < ARRAY_SIZE(flags); i++)
 		if (!strcmp(name, flags[i].name))
 			return bool_of(name, value, flags[i].flag, err);
+	if (!strcmp(name, "name"))
+		return set_name(&d->name, value, err);
+	if (!strcmp(name, "format"))
+		return format_of(value, &d->format, err);
 	if (!strcmp(name, "mode"))
 		return mode_of(value, &d->mode, err);
 	if (!strcmp(name, "on-full"))
@@ -418,7 +451,7 @@ static int disk_parse(const struct controller_type *type, struct words *w,
 
 	d->cache = d->discard = true;
 	if (!*w->word[0])
-		return fail(err, "the name of an image is missing");
+		return fail(err, "--disk: the name of an image is missing");
 	d->path = strdup(w->word[0]);
 	if (!d->path)
 		return no_memory(err);
@@ -479,6 +512,7 @@ int description_add_disk(struct machine_description *m, const char *text, struct
 int description_add_group(struct machine_description *m, const char *text, struct vd_error *err)
 {
 	struct group_description g = {0}, *grown;
+	struct vd_error why = {""};
 	struct words w;
 	char *value = NULL;
 	int r = 0;
@@ -486,14 +520,17 @@ int description_add_group(struct machine_description *m, const char *text, struc
 	if (words_split(text, &w))
 		return no_memory(err);
 	for (unsigned i = 1; !r && i < w.count; i++) {
-		r = cut(w.word[i], &value, err);
+		r = cut(w.word[i], &value, &why);
 		if (!r && strcmp(w.word[i], "limit"))
-			r = fail(err, "--group %.100s: there is no option %.100s=; there is limit",
-				 w.word[0], w.word[i]);
+			r = fail(&why, "there is no option %.100s=; there is limit", w.word[i]);
+		if (!r && i > 1)
+			r = fail(&why, "limit= is there twice");
 		if (!r)
-			r = parse_size("limit", value, &g.limit, err);
+			r = parse_size("limit", value, &g.limit, &why);
 	}
-	if (!r && !*w.word[0])
+	if (r)
+		fail(err, "--group %.100s: %.800s", w.word[0], why.text);
+	else if (!*w.word[0])
 		r = fail(err, "--group: the name is missing");
 	g.name = r ? NULL : strdup(w.word[0]);
 	words_free(&w);

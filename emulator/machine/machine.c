@@ -244,7 +244,7 @@ static int add_drive(struct station *s, const struct disk_description *disk, str
 	r = drive_attach(d, &disk->address, err);
 	if (r) {
 		drive_free(d);
-		return r;
+		return r == -ENOMEM ? r : -EINVAL;
 	}
 	r = drive_register(d);
 	for (struct drive *o = s->machine->drives; !r && o != d; o = o->next)

@@ -24,7 +24,8 @@ struct machine;
 
 /*
  * Opens every file, makes every controller, attaches the disks. Where sockets are wanted they are
- * there, and nobody is answered yet. On failure nothing is left behind. `d` must stay.
+ * there, and nobody is answered yet. On failure nothing is left behind; -EINVAL: the description asks
+ * for what cannot be. `d` must stay.
  */
 int machine_new(const struct machine_description *d, struct loop *control, struct events *events,
 		struct machine **out, struct vd_error *err);

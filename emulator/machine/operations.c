@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "front/vfio_user.h"
 #include "machine/private.h"
@@ -166,9 +167,13 @@ void machine_attach(struct machine *m, const char *controller, const char *disk,
 		r = machine_fail(&c->err, -EEXIST, "a disk is called %s already", c->disk.name);
 	if (!r)
 		r = drive_open(s, &c->disk, &c->drive, &c->err);
-	if (r == -EACCES || r == -EPERM)
-		machine_fail(&c->err, r, "%s: the server may not open it; start it with "
-			     "--allow-dir and its folder", c->disk.path ? c->disk.path : disk);
+	if ((r == -EACCES || r == -EPERM) && c->disk.path && !access(c->disk.path, R_OK)) {
+		size_t n = strlen(c->err.text);
+
+		/* Not its mode: the sandbox, which access() is not asked by. */
+		snprintf(c->err.text + n, sizeof(c->err.text) - n, "; the server opens files only in "
+			 "the folders of the disks it began with: start it with --allow-dir for more");
+	}
 	if (r) {
 		done(opaque, r, NULL, c->err.text);
 		call_free(c);

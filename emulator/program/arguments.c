@@ -19,15 +19,22 @@ static const struct option long_options[] = {
 	{NULL, 0, NULL, 0}
 };
 
+static int missing(const char *option, const char *what, struct vd_error *err)
+{
+	snprintf(err->text, sizeof(err->text), "%s \"\": the name of a %s is missing", option, what);
+	return -EINVAL;
+}
+
 static int take(struct arguments *a, int option, char *value, struct vd_error *err)
 {
 	struct machine_description *m = &a->machine;
 
 	switch (option) {
 	case 'c':
-		if (a->control || !*value) {
-			snprintf(err->text, sizeof(err->text), "--control %s",
-				 *value ? "is there twice" : "\"\": the name of a socket is missing");
+		if (!*value)
+			return missing("--control", "socket", err);
+		if (a->control) {
+			snprintf(err->text, sizeof(err->text), "--control is there twice");
 			return -EINVAL;
 		}
 		a->control = value;
@@ -39,9 +46,11 @@ static int take(struct arguments *a, int option, char *value, struct vd_error *e
 	case 'g':
 		return description_add_group(m, value, err);
 	case 'P':
-		return description_add_parent_dir(m, value);
+		return *value ? description_add_parent_dir(m, value) :
+		       missing("--parent-dir", "folder", err);
 	case 'A':
-		return description_add_allow_dir(m, value);
+		return *value ? description_add_allow_dir(m, value) :
+		       missing("--allow-dir", "folder", err);
 	case 'S':
 		a->sandbox = false;
 		return 0;
@@ -62,6 +71,8 @@ int arguments_parse(int argc, char **argv, struct arguments *out)
 	while ((option = getopt_long(argc, argv, "+:h", long_options, NULL)) != -1) {
 		if (option == ':')
 			return usage_error("%s: its value is missing", argv[optind - 1]);
+		if (option == '?' && optopt && !strncmp(argv[optind - 1], "--", 2))
+			return usage_error("%s: this option takes no value", argv[optind - 1]);
 		if (option == '?')
 			return usage_error("there is no option %s", argv[optind - 1]);
 		if (take(out, option, optarg, &err))
@@ -69,6 +80,13 @@ int arguments_parse(int argc, char **argv, struct arguments *out)
 	}
 	out->rest = argv + optind;
 	out->rest_count = argc - optind;
+	for (unsigned i = 0; out->control && i < out->machine.controllers; i++) {
+		const struct controller_description *c = &out->machine.controller[i];
+
+		if (c->socket && !strcmp(c->socket, out->control))
+			return usage_error("--control and the controller %s have the socket %s",
+					   c->name, c->socket);
+	}
 	return STATUS_OK;
 }
 

@@ -19,6 +19,7 @@ struct server {
 	struct machine *machine;
 	struct control *control;
 	struct loop_watch signals, stop;
+	bool misdescribed;		/* the command line is to blame */
 };
 
 /* In the thread that emitted it. */
@@ -110,6 +111,7 @@ static int start(struct server *s, const struct arguments *a, struct vd_error *e
 	}
 	events_listen(s->events, print_event, NULL);
 	r = machine_new(&a->machine, s->loop, s->events, &s->machine, err);
+	s->misdescribed = r == -EINVAL;
 	if (!r && a->control)
 		r = control_new(a->control, s->loop, s->machine, s->events, &s->control, err);
 	if (!r && a->sandbox)
@@ -140,7 +142,9 @@ int serve(const struct arguments *a, int ready_fd, int stop_fd)
 	struct vd_error err = {""};
 	int status = STATUS_OK, r = start(&s, a, &err);
 
-	if (r) {
+	if (s.misdescribed) {
+		status = usage_error("%s", err.text);
+	} else if (r) {
 		say("%s", err.text);
 		status = STATUS_FAILED;
 	} else {

@@ -69,7 +69,7 @@ says "$tmp/fixed.vdi is in several drives, say which: nvme1/nsid=1, nvme2/nsid=1
 	ctl ctl detach fixed.vdi
 ctl resize fixed.vdi 32M
 grep -q ' 33554432 bytes now' server.log || fail "it logs: $(cat server.log)"
-ctl status | grep -c '  32M  shareable  fixed.vdi' | grep -qx 2 || fail "status: $(ctl status)"
+ctl status | grep -cE '  32(\.0)?M  shareable  fixed.vdi' | grep -qx 2 || fail "status: $(ctl status)"
 ctl detach nvme1/nsid=1
 ctl detach fixed.vdi
 

@@ -52,12 +52,36 @@ mistake 2 'ctl CONTROL-SOCKET' ctl
 mistake 2 'limit GROUP SIZE' ctl x limit
 mistake 2 'no command "stop"' ctl x stop
 
+# What only the controller or the drive knows to be wrong is the command line's fault as well.
+mistake 2 'nsid=1' serve --controller $s --disk disk.vdi,nsid=1 --disk fixed.vdi,nsid=1
+mistake 2 'nsid=x' serve --controller $s --disk disk.vdi,nsid=x
+mistake 2 'longer than 20' serve --controller $s --disk disk.vdi,serial=123456789012345678901
+mistake 2 'two disks are called x' serve --controller $s --disk disk.vdi,name=x --disk fixed.vdi,name=x
+mistake 2 '--controller nvme: msix=maybe' serve --controller $s,msix=maybe
+mistake 2 'queues=65: a number from 1 to 64' serve --controller $s,queues=65
+mistake 2 'port=6: a number from 0 to 5' serve --controller ahci,socket=s --disk disk.vdi,port=6
+mistake 2 'diff= goes with' serve --controller $s --disk disk.vdi,diff=x.vdi
+
+mistake 2 '--controller nvme: name= is empty' serve --controller $s,name=
+mistake 2 'there can be no / in it' serve --controller $s,name=a/b
+mistake 2 'there can be no / in it' serve --controller $s --disk disk.vdi,name=nvme0/nsid=2
+mistake 2 '--disk: the name of an image' serve --controller $s --disk ,nsid=1
+mistake 2 'there are vdi, vhd, raw' serve --controller $s --disk disk.vdi,format=qcow3
+mistake 2 '--group G: limit= is there twice' serve --controller $s --group G,limit=1M,limit=2M
+mistake 2 '--group G: limit "much"' serve --controller $s --group G,limit=much
+mistake 2 'name of a folder' serve --controller $s --parent-dir '' --disk disk.vdi
+mistake 2 'name of a folder' serve --controller $s --allow-dir '' --disk disk.vdi
+mistake 2 'have the socket s' serve --controller $s --control s
+mistake 2 '--no-sandbox=yes: this option takes no value' serve --no-sandbox=yes
+mistake 2 'no option -x' serve -x
+
+# Formats have the names that vimg takes.
+mistake 1 'no footer' serve --controller $s --disk disk.vdi,format=VPC
+
 mistake 1 'missing.vdi' serve --controller $s --disk missing.vdi
 mistake 1 'only fixed ones can be shareable' serve --controller $s --disk disk.vdi,mode=shareable
 mistake 1 'in use' serve --controller $s --disk disk.vdi --disk disk.vdi
-mistake 1 'nsid=1' serve --controller $s --disk disk.vdi,nsid=1 --disk fixed.vdi,nsid=1
-mistake 1 'nsid=x' serve --controller $s --disk disk.vdi,nsid=x
-mistake 1 'longer than 20' serve --controller $s --disk disk.vdi,serial=123456789012345678901
+mistake 1 'nowhere: cannot be used as a folder' serve --controller $s --parent-dir nowhere --disk disk.vdi
 mistake 1 'nowhere' serve --controller nvme,socket=nowhere/s --disk disk.vdi
 mistake 1 'disk.vdi' serve --controller nvme,socket=disk.vdi --disk fixed.vdi
 mistake 1 'No such file' ctl nowhere status
