@@ -8,6 +8,7 @@
  * When the host's disk is full the server keeps the guest's writes waiting, and this process stops
  * the machine, so that the guest does not lose patience; when there is space again it goes on.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -102,9 +103,27 @@ static void unblock_all(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+static int end_server(struct run *r)
+{
+	int status = r->server_status;
+
+	if (r->control.fd >= 0)
+		close(r->control.fd);
+	if (r->stop_fd >= 0)
+		close(r->stop_fd);
+	if (r->server > 0)
+		while (waitpid(r->server, &status, 0) < 0 && errno == EINTR)
+			;
+	r->server = 0;
+	r->server_status = status;
+	r->control.fd = r->stop_fd = -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : STATUS_FAILED;
+}
+
 static int start_server(struct run *r)
 {
-	int ready[2], stop[2];
+	int ready[2], stop[2], status;
+	ssize_t n;
 	char byte;
 
 	if (pipe2(ready, O_CLOEXEC) || pipe2(stop, O_CLOEXEC)) {
@@ -129,22 +148,16 @@ static int start_server(struct run *r)
 		close(ready[0]);
 		return STATUS_FAILED;
 	}
-	/* End of file: it said why. */
-	while (read(ready[0], &byte, 1) < 0 && errno == EINTR)
+	while ((n = read(ready[0], &byte, 1)) < 0 && errno == EINTR)
 		;
 	close(ready[0]);
-	return STATUS_OK;
+	if (n == 1)
+		return STATUS_OK;
+	/* End of file: it said why. */
+	status = end_server(r);
+	return status ? status : STATUS_FAILED;
 }
 
-static bool server_is_there(struct run *r)
-{
-	int status;
-
-	if (waitpid(r->server, &status, WNOHANG) != r->server)
-		return true;
-	r->server = 0;
-	return false;
-}
 
 struct words {
 	char **word;
@@ -199,13 +212,22 @@ static bool mentions(char **word, int count, const char *text)
 	return false;
 }
 
+/* QEMU has rules for ids, which our names need not keep. */
+static bool is_qemu_id(const char *name)
+{
+	return isalpha((unsigned char)*name) &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._") ==
+	       strlen(name);
+}
+
 static char *device_text(const struct controller_description *c)
 {
 	struct json_object *o = json_object_new_object(), *socket = json_object_new_object();
 	char *text;
 
 	json_object_object_add(o, "driver", json_object_new_string("vfio-user-pci"));
-	json_object_object_add(o, "id", json_object_new_string(c->name));
+	if (is_qemu_id(c->name))
+		json_object_object_add(o, "id", json_object_new_string(c->name));
 	json_object_object_add(socket, "type", json_object_new_string("unix"));
 	json_object_object_add(socket, "path", json_object_new_string(c->socket));
 	json_object_object_add(o, "socket", socket);
@@ -255,22 +277,43 @@ static void qemu_words(const struct run *r, struct words *w)
 	}
 }
 
+/* Does not return: becomes QEMU, or tells through the pipe why not. */
+static void become_qemu(const struct words *w, int failed)
+{
+	int error;
+
+	unblock_all();
+	signal(SIGPIPE, SIG_DFL);
+	execvp(w->word[0], w->word);
+	error = errno;
+	_exit(write(failed, &error, sizeof(error)) == sizeof(error) ? STATUS_FAILED : 127);
+}
+
 static int start_qemu(struct run *r)
 {
 	struct words w = {0};
+	int failed[2], error = 0;
 
 	qemu_words(r, &w);
-	r->qemu = fork();
-	if (!r->qemu) {
-		unblock_all();
-		signal(SIGPIPE, SIG_DFL);
-		execvp(w.word[0], w.word);
-		say("%s: %s", w.word[0], strerror(errno));
-		_exit(127);
-	}
-	if (r->qemu < 0)
+	r->qemu = pipe2(failed, O_CLOEXEC) ? -1 : fork();
+	if (!r->qemu)
+		become_qemu(&w, failed[1]);
+	if (r->qemu < 0) {
 		say("QEMU cannot be started: %s", strerror(errno));
-	return r->qemu < 0 ? STATUS_FAILED : STATUS_OK;
+		return STATUS_FAILED;
+	}
+	close(failed[1]);
+	/* The pipe is closed when QEMU begins. */
+	while (read(failed[0], &error, sizeof(error)) < 0 && errno == EINTR)
+		;
+	close(failed[0]);
+	if (!error)
+		return STATUS_OK;
+	say("%s cannot be started: %s; VIMG_QEMU in the environment names a QEMU, and so does the "
+	    "first word after --", w.word[0], strerror(error));
+	waitpid(r->qemu, NULL, 0);
+	r->qemu = 0;
+	return STATUS_FAILED;
 }
 
 /* ------------------------------------------------------------------------------------ conversations */
@@ -419,20 +462,6 @@ static int watch_signals(struct run *r)
 	return r->signals < 0 ? STATUS_FAILED : STATUS_OK;
 }
 
-static int end_server(struct run *r)
-{
-	int status = r->server_status;
-
-	if (r->control.fd >= 0)
-		close(r->control.fd);
-	if (r->stop_fd >= 0)
-		close(r->stop_fd);
-	if (r->server > 0)
-		while (waitpid(r->server, &status, 0) < 0 && errno == EINTR)
-			;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : STATUS_FAILED;
-}
-
 /* Asked only when something went wrong. */
 static bool speaks_vfio_user(const struct run *r)
 {
@@ -473,8 +502,6 @@ static int supervise(struct run *r)
 	struct vd_error err = {""};
 	int status = start_server(r), server;
 
-	if (!status && !server_is_there(r))
-		status = STATUS_FAILED;
 	if (!status) {
 		if (socket_connect(r->arguments->control, &r->control.fd, &err)) {
 			say("%s", err.text);
@@ -528,6 +555,9 @@ int verb_run(int argc, char **argv)
 		status = usage_error("%s", err.text);
 	else if (!status && !a.rest_count)
 		status = usage_error("-- and the arguments of QEMU are expected at the end");
+	else if (!status && strcmp(a.rest[-1], "--"))
+		status = usage_error("\"%s\": only options are expected before -- and the arguments of "
+				     "QEMU", a.rest[0]);
 	else if (!status)
 		status = run(&a);
 	arguments_free(&a);
