@@ -442,7 +442,7 @@ static int disk_option_set(const struct controller_type *type, struct disk_descr
 	return values_add(&d->address, name, value) ? no_memory(err) : 0;
 }
 
-static int disk_parse(const struct controller_type *type, struct words *w,
+static int disk_parse(const struct controller_type *type, const char *text, struct words *w,
 		      struct disk_description *d, struct vd_error *err)
 {
 	struct vd_error why;
@@ -451,7 +451,7 @@ static int disk_parse(const struct controller_type *type, struct words *w,
 
 	d->cache = d->discard = true;
 	if (!*w->word[0])
-		return fail(err, "--disk: the name of an image is missing");
+		return fail(err, "\"%.200s\": the name of an image is missing", text);
 	d->path = strdup(w->word[0]);
 	if (!d->path)
 		return no_memory(err);
@@ -477,7 +477,7 @@ int disk_description_parse(const struct controller_type *type, const char *text,
 	*out = (struct disk_description){0};
 	if (words_split(text, &w))
 		return no_memory(err);
-	r = disk_parse(type, &w, out, err);
+	r = disk_parse(type, text, &w, out, err);
 	words_free(&w);
 	if (r)
 		disk_description_free(out);

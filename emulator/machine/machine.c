@@ -206,6 +206,11 @@ struct drive *drive_named(struct machine *m, const char *name)
 	return NULL;
 }
 
+bool machine_has_drive(struct machine *m, const char *name)
+{
+	return drive_named(m, name);
+}
+
 static bool is_path_of(const struct drive *d, const char *name)
 {
 	const char *path = medium_path(d->medium);

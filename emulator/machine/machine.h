@@ -46,6 +46,8 @@ const struct machine_description *machine_description(const struct machine *m);
  */
 typedef void machine_done(void *opaque, int status, struct json_object *answer, const char *text);
 
+/* Whether a drive has this name. */
+bool machine_has_drive(struct machine *m, const char *name);
 void machine_status(struct machine *m, machine_done *done, void *opaque);
 void machine_attach(struct machine *m, const char *controller, const char *disk,
 		    machine_done *done, void *opaque);

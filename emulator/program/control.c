@@ -175,19 +175,24 @@ static void ask_events(struct client *k, const char *const *a)
 	answered(k, 0, NULL, NULL);
 }
 
+/*
+ * Where the first argument is a disk, one more may follow: the whole path of the file that is called
+ * so where the client is. It counts if no disk has that name.
+ */
 static const struct verb {
 	const char *name;
 	unsigned arguments;
+	bool disk;
 	void (*ask)(struct client *k, const char *const *a);
 } verbs[] = {
-	{"status", 0, ask_status},
-	{"attach", 2, ask_attach},
-	{"detach", 1, ask_detach},
-	{"resize", 2, ask_resize},
-	{"limit", 2, ask_limit},
-	{"retry", 0, ask_retry},
-	{"events", 0, ask_events},
-	{NULL, 0, NULL}
+	{"status", 0, false, ask_status},
+	{"attach", 2, false, ask_attach},
+	{"detach", 1, true, ask_detach},
+	{"resize", 2, true, ask_resize},
+	{"limit", 2, false, ask_limit},
+	{"retry", 0, false, ask_retry},
+	{"events", 0, false, ask_events},
+	{NULL, 0, false, NULL}
 };
 
 static void refuse(struct client *k, const char *text)
@@ -198,7 +203,7 @@ static void refuse(struct client *k, const char *text)
 static void ask(struct client *k, struct json_object *o)
 {
 	struct json_object *name = NULL, *list = NULL;
-	const char *argument[2] = {NULL, NULL};
+	const char *argument[3] = {NULL, NULL, NULL};
 	const struct verb *v = verbs;
 	size_t n = 0;
 
@@ -217,7 +222,7 @@ static void ask(struct client *k, struct json_object *o)
 		       "limit, retry and events");
 		return;
 	}
-	if (n != v->arguments) {
+	if (n != v->arguments && !(v->disk && n == v->arguments + 1)) {
 		refuse(k, "wrong number of arguments");
 		return;
 	}
@@ -230,6 +235,8 @@ static void ask(struct client *k, struct json_object *o)
 		}
 		argument[i] = json_object_get_string(a);
 	}
+	if (n > v->arguments && !machine_has_drive(k->control->machine, argument[0]))
+		argument[0] = argument[n - 1];
 	v->ask(k, argument);
 }
 

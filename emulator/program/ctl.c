@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "bytes.h"
+#include "checked.h"
 #include "cleanup.h"
 #include "core/socket.h"
 #include "program/program.h"
@@ -290,41 +291,65 @@ static int talk(const char *path, int fd, const char *verb, int argc, char **arg
 static const struct {
 	const char *name;
 	int arguments;
+	bool disk;			/* the first argument is one, or its image */
 	const char *usage;
 } verbs[] = {
-	{"status", 0, "status [--json]"},
-	{"events", 0, "events [--json]"},
-	{"attach", 2, "attach CONTROLLER IMAGE[,OPTION=VALUE]..."},
-	{"detach", 1, "detach DISK"},
-	{"limit", 2, "limit GROUP SIZE"},
-	{"resize", 2, "resize DISK SIZE"},
-	{"retry", 0, "retry"},
+	{"status", 0, false, "status [--json]"},
+	{"events", 0, false, "events [--json]"},
+	{"attach", 2, false, "attach CONTROLLER IMAGE[,OPTION=VALUE]..."},
+	{"detach", 1, true, "detach DISK"},
+	{"limit", 2, false, "limit GROUP SIZE"},
+	{"resize", 2, true, "resize DISK SIZE"},
+	{"retry", 0, false, "retry"},
 };
 
-/* Files are the server's to open, from the folder it runs in: it gets whole names. */
+static void put_folder(FILE *out, const char *folder)
+{
+	for (; *folder; folder++) {
+		if (*folder == ',')
+			fputc(',', out);	/* a comma in a name is written twice */
+		fputc(*folder, out);
+	}
+	fputc('/', out);
+}
+
+/*
+ * Files are the server's to open, from the folder it runs in: it gets whole names, of the image and
+ * of others. A path begins at the beginning and after these:
+ */
+static const char *path_begins(const char *at)
+{
+	static const char *const names[] = {",diff=", ",parent="};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strncmp(at, names[i], strlen(names[i])))
+			return at + strlen(names[i]);
+	return NULL;
+}
+
 static char *absolute(const char *text)
 {
-	CLEANUP_FREE char *folder = NULL;
-	char *path;
+	CLEANUP_FREE char *folder = getcwd(NULL, 0);
+	const char *path = text;
+	char *whole = NULL;
+	size_t size;
+	FILE *out = folder ? open_memstream(&whole, &size) : NULL;
 
-	if (*text == '/')
+	if (!out)
 		return strdup(text);
-	folder = getcwd(NULL, 0);
-	if (!folder)
-		return strdup(text);
-	/* A comma in the folder's own name is written twice. */
-	path = malloc(2 * strlen(folder) + strlen(text) + 2);
-	if (path) {
-		char *to = path;
+	for (const char *at = text; *at; at++) {
+		bool comma = at[0] == ',' && at[1] == ',';
 
-		for (const char *c = folder; *c; c++) {
-			*to++ = *c;
-			if (*c == ',')
-				*to++ = ',';
-		}
-		sprintf(to, "/%s", text);
+		if (at == path && *at != '/' && (*at != ',' || comma))
+			put_folder(out, folder);
+		if (comma)
+			fputc(*at++, out);
+		else if (path_begins(at))
+			path = path_begins(at);
+		fputc(*at, out);
 	}
-	return path;
+	fclose(out);
+	return whole;
 }
 
 int verb_ctl(int argc, char **argv)
@@ -340,6 +365,8 @@ int verb_ctl(int argc, char **argv)
 			json = true;
 		else if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
 			n = -1, i = argc;
+		else if (!strncmp(argv[i], "--", 2))
+			return usage_error("ctl: there is no option %s", argv[i]);
 		else if (n < 8)
 			word[n++] = argv[i];
 	if (n < 0) {
@@ -357,8 +384,8 @@ int verb_ctl(int argc, char **argv)
 			return usage_error("ctl CONTROL-SOCKET %s is expected", verbs[i].usage);
 		if (!strcmp(word[1], "attach"))
 			word[3] = image = absolute(word[3]);
-		else if (n > 2 && !access(word[2], F_OK) && (image = realpath(word[2], NULL)))
-			word[2] = image;	/* the image of a disk, not its name */
+		else if (verbs[i].disk && !access(word[2], F_OK) && (image = realpath(word[2], NULL)))
+			word[n++] = image;	/* unless a disk is called so, it is this image's */
 		if (socket_connect(word[0], &fd, &err)) {
 			say("%s", err.text);
 			return STATUS_FAILED;

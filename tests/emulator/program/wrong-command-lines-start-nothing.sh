@@ -51,6 +51,7 @@ mistake 2 'arguments of QEMU' run --controller nvme --disk disk.vdi
 mistake 2 'ctl CONTROL-SOCKET' ctl
 mistake 2 'limit GROUP SIZE' ctl x limit
 mistake 2 'no command "stop"' ctl x stop
+mistake 2 'no option --jsno' ctl x status --jsno
 
 # What only the controller or the drive knows to be wrong is the command line's fault as well.
 mistake 2 'nsid=1' serve --controller $s --disk disk.vdi,nsid=1 --disk fixed.vdi,nsid=1
@@ -65,7 +66,7 @@ mistake 2 'diff= goes with' serve --controller $s --disk disk.vdi,diff=x.vdi
 mistake 2 '--controller nvme: name= is empty' serve --controller $s,name=
 mistake 2 'there can be no / in it' serve --controller $s,name=a/b
 mistake 2 'there can be no / in it' serve --controller $s --disk disk.vdi,name=nvme0/nsid=2
-mistake 2 '--disk: the name of an image' serve --controller $s --disk ,nsid=1
+mistake 2 '",nsid=1": the name of an image' serve --controller $s --disk ,nsid=1
 mistake 2 'there are vdi, vhd, raw' serve --controller $s --disk disk.vdi,format=qcow3
 mistake 2 '--group G: limit= is there twice' serve --controller $s --group G,limit=1M,limit=2M
 mistake 2 '--group G: limit "much"' serve --controller $s --group G,limit=much
