@@ -4,21 +4,13 @@
  * with several units. The input is a script; a step begins with a byte of kind (see steps[]). Each
  * command that was prepared ends once.
  */
-#include <stdlib.h>
-
-#include "core/image.h"
-#include "device/medium.h"
+#include "guest-script.h"
 #include "scsi/unit.h"
-#include "storage/storage.h"
 
 #define UNITS 3
 #define SLOTS 16
 #define ROOM 8192
-#define STEPS 400
 #define DISK (1u << 20)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-extern const struct vd_format vd_format_raw;
 
 static struct slot {
 	struct scsi_command cmd;
@@ -38,12 +30,9 @@ static struct task {
 	bool busy;
 } task[4];
 
-static const uint8_t *script;
-static size_t left;
-
 static uint8_t next(void)
 {
-	return left ? left--, *script++ : 0;
+	return guest_take(1);
 }
 
 static void must(bool what)
@@ -83,7 +72,7 @@ static void submit(struct slot *s)
 	must(s->data);
 	memset(s->data, fill & 1 ? fill : 0, room);
 	if (s->cmd.direction == SCSI_DATA_OUT)
-		for (size_t i = 0; i < room && i < 64 && left; i++)
+		for (size_t i = 0; i < room && i < 64 && guest_left(); i++)
 			s->data[i] = next();
 	a = room / 3;
 	b = room / 2;
@@ -167,15 +156,10 @@ static void plug(unsigned i)
 {
 	static const unsigned at[UNITS][2] = {{0, 0}, {0, 1}, {2, 0}};
 	struct device_options o = {.discard = i != 1, .may_stall = i == 2};
-	struct vd_image **images = calloc(1, sizeof(*images));
-	struct vd_storage *s;
-	struct vd_disk *d;
 	struct medium *m = NULL;
 	struct vd_error err;
 
-	must(images && !storage_open_memory(DISK, 1, &s) && !storage_open_stall(s, &stall[i]));
-	must(!image_open(stall[i], "memory", &vd_format_raw, images, &err));
-	must(!disk_new(images, 1, NULL, &d, &err) && !medium_of_disk(d, &m));
+	must(!medium_of_disk(guest_stalling_disk(DISK, &stall[i]), &m));
 	must(!device_new(m, &o, &device[i], &err));
 	medium_unref(m);
 	device_join(device[i], host);
@@ -264,12 +248,18 @@ static void finish(void)
 		must(!slot[i].busy);
 }
 
+static void step(void)
+{
+	uint8_t kind = next();
+
+	steps[kind % ARRAY_SIZE(steps)](&slot[kind / ARRAY_SIZE(steps) % SLOTS]);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint8_t options;
 
-	script = data;
-	left = size;
+	guest_script(data, size);
 	options = next();
 	memset(slot, 0, sizeof(slot));
 	must(!loop_new(&loop) && !device_host_new(loop, &host));
@@ -277,11 +267,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			   .initiators = 2, .autosense = options & 1, .max_transfer = ROOM}, &bus));
 	for (unsigned i = 0; i < UNITS; i++)
 		plug(i);
-	for (unsigned i = 0; i < STEPS && left; i++) {
-		uint8_t kind = next();
-
-		steps[kind % ARRAY_SIZE(steps)](&slot[kind / ARRAY_SIZE(steps) % SLOTS]);
-	}
+	guest_play(step);
 	finish();
 	scsi_bus_free(bus);
 	device_host_free(host);
