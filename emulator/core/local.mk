@@ -1,4 +1,6 @@
 emulator_sources += \
+	%D%/brief.c \
+	%D%/brief.h \
 	%D%/dma.c \
 	%D%/dma.h \
 	%D%/events.c \

@@ -16,6 +16,7 @@
 #ifndef VIMG_VFIO_USER_INT_H
 #define VIMG_VFIO_USER_INT_H
 
+#include "core/brief.h"
 #include "front/vfio_user.h"
 
 #define VFIO_HEADER 16u
@@ -193,6 +194,7 @@ struct vfio_user {
 
 	/* Interrupts. */
 	struct vfio_irq irq[VFIO_IRQS];
+	struct brief *brief;		/* for the client's eventfds; NULL: it gave none yet */
 	bool intx_level, intx_masked;
 	struct loop_watch unmask;	/* a descriptor that unmasks INTx; -1: none */
 };

@@ -27,13 +27,20 @@ enum {
 
 /* ------------------------------------------------------------------------------------- sending */
 
+static void made_us_wait(struct vfio_user *v)
+{
+	vfio_fail(v, "it made its eventfds such that whoever uses them has to wait");
+}
+
 static void signal_fd(struct vfio_user *v, int fd)
 {
 	static const uint64_t one = 1;
 
+	if (*v->failure)
+		return;
 	/* When its counter is full, the client has been told often enough. */
-	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
+	if (brief_write(v->brief, fd, &one, sizeof(one)) == -ETIMEDOUT)
+		made_us_wait(v);
 	v->statistics.interrupts++;
 }
 
@@ -79,10 +86,15 @@ static void unmask_ready(void *opaque, uint32_t events)
 {
 	struct vfio_user *v = opaque;
 	uint64_t count;
+	ssize_t n = -EIO;
 
-	if (events & EPOLLIN && read(v->unmask.fd, &count, sizeof(count)) == sizeof(count))
+	if (events & EPOLLIN)
+		n = brief_read(v->brief, v->unmask.fd, &count, sizeof(count));
+	if (n == sizeof(count))
 		unmask_intx(v);
-	else if (!(events & EPOLLIN) || errno != EAGAIN)
+	else if (n == -ETIMEDOUT)
+		made_us_wait(v);
+	else if (n != -EAGAIN)
 		loop_unwatch(v->loop, &v->unmask);
 }
 
@@ -151,8 +163,8 @@ static void replace_fd(struct vfio_user *v, enum vfio_irq_index index, unsigned 
 }
 
 /*
- * An eventfd has no file type; a pipe or a socket, which could make us wait, has. Writing must not
- * wait either when its counter is full.
+ * An eventfd has no file type; a pipe or a socket has. Writing must not wait when its counter is full
+ * (a client that takes O_NONBLOCK off again is found by brief_write).
  */
 static bool is_eventfd(int fd)
 {
@@ -163,11 +175,26 @@ static bool is_eventfd(int fd)
 	       (flags & O_ACCMODE) == O_RDWR && !fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
+/* Made in the thread that uses it, when it is wanted. */
+static int need_brief(struct vfio_user *v)
+{
+	int r = v->brief ? 0 : brief_new(&v->brief);
+
+	if (r)
+		vfio_complain(v, "client-error", "interrupts cannot be set up: %s", strerror(-r));
+	return r;
+}
+
 static int set_fds(struct vfio_user *v, enum vfio_irq_index index, uint32_t start, uint32_t count,
 		   struct vfio_message *m)
 {
+	int r;
+
 	if (m->fds && m->fds != count)
 		return -EINVAL;
+	r = need_brief(v);
+	if (r)
+		return r;
 	for (unsigned i = 0; i < m->fds; i++)
 		if (!is_eventfd(m->fd[i])) {
 			vfio_complain(v, "client-error", "what the client gave for its interrupts "
@@ -189,6 +216,9 @@ static int set_unmask_fd(struct vfio_user *v, struct vfio_message *m)
 		return 0;
 	if (m->fds != 1 || !is_eventfd(m->fd[0]))
 		return -EINVAL;
+	r = need_brief(v);
+	if (r)
+		return r;
 	v->unmask = (struct loop_watch){
 		.fd = vfio_take_fd(m, 0), .ready = unmask_ready, .opaque = v,
 	};
@@ -310,4 +340,6 @@ void vfio_irq_end(struct vfio_user *v)
 		disable(v, i);
 	v->intx_level = false;
 	choose_kind(v);
+	brief_free(v->brief);
+	v->brief = NULL;
 }

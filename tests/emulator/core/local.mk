@@ -16,3 +16,6 @@ c_tests += %D%/detaching-waits-for-all-requests
 c_tests += %D%/sockets-are-their-owners-alone
 %C%_sockets_are_their_owners_alone_CPPFLAGS = $(emulator_test_cppflags)
 %C%_sockets_are_their_owners_alone_LDADD = $(emulator_test_libs)
+c_tests += %D%/calls-on-a-clients-descriptors-end
+%C%_calls_on_a_clients_descriptors_end_CPPFLAGS = $(emulator_test_cppflags)
+%C%_calls_on_a_clients_descriptors_end_LDADD = $(emulator_test_libs)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* INTx with its masks, MSI, MSI-X, in all forms of SET_IRQS. */
+#include <fcntl.h>
 #include <sys/eventfd.h>
 
 #include "bytes.h"
@@ -199,9 +200,35 @@ static void a_full_counter_stops_nobody(void)
 	close(full);
 }
 
+/* O_NONBLOCK is the open file's, so that the client can take it off again. */
+static void blocking_eventfds_stop_nobody(struct server *s)
+{
+	int evil = eventfd(0, 0);
+	uint64_t most = UINT64_MAX - 1;
+
+	CHECK_OK(client_set_irqs(&c, ASSIGN, CLIENT_MSIX, 0, 1, &evil, 1));
+	CHECK_OK(client_set_irqs(&c, ASSIGN, CLIENT_MSIX, 1, 1, &evil, 1));
+	CHECK_OK(fcntl(evil, F_SETFL, 0));
+	CHECK_EQ(write(evil, &most, 8), 8);
+	client_post(&c, 0, TOY_MESSAGE, 0, 4);
+	client_post(&c, 0, TOY_MESSAGE, 1, 4);
+	CHECK(client_is_dropped(&c));
+	CHECK(server_saw(s, "has to wait"));
+	client_close(&c);
+	/* The next one has a place, and interrupts. */
+	client_connect(&c, s->path);
+	CHECK_OK(client_version(&c, NULL));
+	CHECK_OK(client_set_irqs(&c, ASSIGN, CLIENT_MSIX, 0, 1, fd, 1));
+	send_message(0);
+	CHECK_EQ(client_interrupts(fd[0]), 1);
+	close(evil);
+}
+
 int main(void)
 {
 	struct server s = {0};
+
+	alarm(60);
 
 	for (unsigned i = 0; i < TOY_VECTORS; i++)
 		CHECK((fd[i] = eventfd(0, EFD_CLOEXEC)) >= 0);
@@ -219,6 +246,7 @@ int main(void)
 	errors_are_never_sent();
 	wrong_settings_are_refused(&s);
 	a_full_counter_stops_nobody();
+	blocking_eventfds_stop_nobody(&s);
 	client_close(&c);
 	server_stop(&s);
 	return 0;
