@@ -198,6 +198,55 @@ static void test_full(void)
 	events_free(events);
 }
 
+/* That there is space again is told once, whatever finds it out. */
+static void test_space(void)
+{
+	static char buf[512];
+	struct events *events;
+
+	CHECK_OK(events_new(&events));
+	events_listen(events, on_event, NULL);
+	for (int how = 0; how < 4; how++) {
+		set_up(&(struct device_options){.events = events, .name = "nvme0/1",
+						.on_full = DEVICE_FULL_ERROR});
+		storage_fault_arm(fault, FAULT_WRITE, 1, -ENOSPC, true);
+		CHECK_EQ(io(DEVICE_WRITE, 0, buf, 512), -ENOSPC);
+		CHECK_STR(last_event, "disk-full");
+		storage_fault_arm(fault, 0, 0, 0, false);
+		CHECK_OK(io(DEVICE_READ, 0, buf, 512));
+		CHECK_STR(last_event, "disk-full");
+		if (how == 0)
+			CHECK_OK(io(DEVICE_WRITE_ZEROES, 0, NULL, 4096));
+		else if (how == 1)
+			CHECK_OK(io(DEVICE_DISCARD, 0, NULL, 4096));
+		else if (how == 2)
+			CHECK_OK(io(DEVICE_WRITE, 0, buf, 512));
+		else
+			device_leave(d);	/* a disk that is taken out waits for nothing */
+		CHECK_STR(last_event, "disk-space");
+		strcpy(last_event, "none");
+		tear_down();
+		CHECK_STR(last_event, "none");
+	}
+	events_free(events);
+}
+
+/* What the kernel could not make durable is lost, whatever it says the reason is: nothing waits for
+ * space, and nothing is written any more. */
+static void test_failed_sync(void)
+{
+	static char buf[512];
+
+	set_up(&(struct device_options){0});
+	CHECK_OK(io(DEVICE_WRITE, 0, buf, 512));
+	storage_fault_arm(fault, FAULT_SYNC, 1, -ENOSPC, false);
+	CHECK_EQ(io(DEVICE_FLUSH, 0, NULL, 0), -EIO);
+	CHECK_EQ(io(DEVICE_WRITE, 0, buf, 512), -EIO);
+	CHECK_EQ(io(DEVICE_FLUSH, 0, NULL, 0), -EIO);
+	CHECK_OK(io(DEVICE_READ, 0, buf, 512));
+	tear_down();
+}
+
 /* Requests to a storage that stalls are given up; what comes over them waits until they landed. */
 static void test_orphans(void)
 {
@@ -240,9 +289,12 @@ static void test_orphans(void)
 
 int main(void)
 {
+	alarm(120);
 	test_io();
 	test_quiesce();
 	test_full();
+	test_space();
+	test_failed_sync();
 	test_orphans();
 	return 0;
 }

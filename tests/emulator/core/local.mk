@@ -19,3 +19,6 @@ c_tests += %D%/sockets-are-their-owners-alone
 c_tests += %D%/calls-on-a-clients-descriptors-end
 %C%_calls_on_a_clients_descriptors_end_CPPFLAGS = $(emulator_test_cppflags)
 %C%_calls_on_a_clients_descriptors_end_LDADD = $(emulator_test_libs)
+c_tests += %D%/huge-pages-are-mapped-as-they-are
+%C%_huge_pages_are_mapped_as_they_are_CPPFLAGS = $(emulator_test_cppflags)
+%C%_huge_pages_are_mapped_as_they_are_LDADD = $(emulator_test_libs)

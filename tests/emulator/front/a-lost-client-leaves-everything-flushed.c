@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Clients come, are refused, go, and are followed by others; a server stops. Disks are flushed, and
  * a controller is as at power-on. */
+#include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <dirent.h>
 
 #include "bytes.h"
@@ -233,10 +235,52 @@ static void disks_are_flushed(void)
 	client_close(&c);
 }
 
+static void set_largest_file(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	CHECK_OK(getrlimit(RLIMIT_FSIZE, &limit));
+	limit.rlim_cur = bytes;
+	CHECK_OK(setrlimit(RLIMIT_FSIZE, &limit));
+}
+
+/* A flush of the guest's would wait for space (and a file that may not be written counts as that),
+ * but nobody is there to make any, and the next client waits. */
+static void a_full_host_does_not_hold_up_the_next_client(void)
+{
+	struct vd_create_options options = {.format = "vdi", .size = 64 << 20};
+	char *path = test_path("full.vdi");
+	struct vd_error err = {""};
+	struct server s = {0};
+	struct vd_disk *disk;
+	struct client c;
+
+	signal(SIGXFSZ, SIG_IGN);
+	if (vd_create(path, &options, &err) || vd_open(path, VD_OPEN_WRITE, NULL, &disk, &err))
+		test_fail(__FILE__, __LINE__, "%s", err.text);
+	server_new(&s, NULL);
+	server_attach(&s, disk);
+	server_start(&s);
+	join(&c, &s);
+	write_to_disk(&c);
+	set_largest_file(512);
+	client_close(&c);
+	server_await_power_offs(&s, 1);
+	CHECK_EQ(server_count(&s, "flush-failed"), 1);
+	/* Nor a server that stops. */
+	join(&c, &s);
+	server_stop(&s);
+	set_largest_file(RLIM_INFINITY);
+	client_close(&c);
+	unlink(path);
+	free(path);
+}
+
 int main(void)
 {
 	struct server s = {0};
 
+	alarm(120);
 	server_new(&s, NULL);
 	server_start(&s);
 	state_does_not_outlive_a_client(&s);
@@ -246,5 +290,6 @@ int main(void)
 	server_stop(&s);
 	power_on_may_take_its_time();
 	disks_are_flushed();
+	a_full_host_does_not_hold_up_the_next_client();
 	return 0;
 }

@@ -106,6 +106,29 @@ static void test_caching(void)
 	SENSE(run(in, 512, WRITE_10(0, 1)), MEDIUM_ERROR, ASC_WRITE_ERROR);
 }
 
+/* Who writes through from now on will not synchronize what came before: that is made durable. */
+static void test_cache_off_flushes(void)
+{
+	unsigned n = fetch(0x08, CURRENT);
+
+	GOOD(run(in, 512, WRITE_10(0, 1)));
+	storage_fault_arm(lab.fault[0], FAULT_SYNC, 0, 0, false);
+	GOOD(run(out, n, MODE_SELECT_6(n)));		/* stays on */
+	CHECK_EQ(storage_fault_calls(lab.fault[0]), 0);
+	out[6] &= (uint8_t)~4;
+	GOOD(run(out, n, MODE_SELECT_6(n)));
+	CHECK_EQ(storage_fault_calls(lab.fault[0]), 1);
+	GOOD(run(out, n, MODE_SELECT_6(n)));		/* it is off */
+	out[6] |= 4;
+	GOOD(run(out, n, MODE_SELECT_6(n)));
+	CHECK_EQ(storage_fault_calls(lab.fault[0]), 1);
+
+	GOOD(run(in, 512, WRITE_10(0, 1)));
+	storage_fault_arm(lab.fault[0], FAULT_SYNC, 1, -EIO, false);
+	out[6] &= (uint8_t)~4;
+	SENSE(run(out, n, MODE_SELECT_6(n)), MEDIUM_ERROR, ASC_WRITE_ERROR);
+}
+
 static void test_control(void)
 {
 	unsigned n = fetch(0x0a, CHANGEABLE);
@@ -211,8 +234,8 @@ static void test_block_descriptor(void)
 int main(void)
 {
 	static void (*const tests[])(void) = {
-		test_sense, test_sense_10, test_caching, test_control, test_bad_lists,
-		test_block_descriptor,
+		test_sense, test_sense_10, test_caching, test_cache_off_flushes, test_control,
+		test_bad_lists, test_block_descriptor,
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(tests); i++) {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* VERIFY, WRITE AND VERIFY, COMPARE AND WRITE. */
+#include <pthread.h>
+#include <sys/mman.h>
+
 #include "scsi-test.h"
 
 #define BLOCKS 8192u
@@ -125,10 +128,50 @@ static void test_compare_write(void)
 	SENSE(run(data, BLOCK, COMPARE_WRITE(0, 0, 1)), ABORTED_COMMAND, ASC_DATA_PHASE_ERROR);
 }
 
+static bool flipping;
+
+/* A guest that changes its memory all the time: the last byte, so that who finds a difference and
+ * does not find it again goes on behind the end. */
+static void *flip(void *opaque)
+{
+	volatile uint8_t *byte = opaque;
+
+	while (__atomic_load_n(&flipping, __ATOMIC_RELAXED))
+		*byte ^= 1;
+	return NULL;
+}
+
+static void test_changing_memory(void)
+{
+	uint8_t *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			      0), *last = pages + 4096 - BLOCK;
+	unsigned same = 0, different = 0;
+	pthread_t thread;
+
+	CHECK(pages != MAP_FAILED);
+	CHECK_OK(mprotect(pages + 4096, 4096, PROT_NONE));
+	flipping = true;
+	CHECK_OK(pthread_create(&thread, NULL, flip, last + BLOCK - 1));
+	for (unsigned i = 0; i < 20000; i++) {
+		if (run(last, BLOCK, 0x2f, 2, B4(0), 0, B2(1), 0)->status == SCSI_GOOD) {
+			same++;
+			continue;
+		}
+		SENSE(&command, MISCOMPARE, 0x1d00);
+		CHECK_EQ(sense_read(command.sense, command.sense_length).information, BLOCK - 1);
+		different++;
+	}
+	__atomic_store_n(&flipping, false, __ATOMIC_RELAXED);
+	CHECK_OK(pthread_join(thread, NULL));
+	printf("%u times the same, %u times not\n", same, different);
+	munmap(pages, 8192);
+}
+
 int main(void)
 {
 	static void (*const tests[])(void) = {
 		test_verify, test_verify_same, test_write_verify, test_compare_write,
+		test_changing_memory,
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(tests); i++) {

@@ -208,6 +208,35 @@ static void a_queue_reset_waits(struct bench *b)
 	guest_clear_attention(&b->g, 0, 0);
 }
 
+/* Commands that work in memory of ours count 1 MiB each, of 128: no more are taken from the rings.
+ * Task management goes on. */
+#define SYNCS 160
+static void memory_of_ours_has_a_bound(struct bench *b)
+{
+	static struct call call[SYNCS];
+	const uint8_t sync[10] = {0x35};
+	unsigned taken = 0;
+
+	/* There must be something to flush. */
+	call[0] = write_10(&b->g, 0, 0, 1);
+	call_run(&b->g, &call[0]);
+	storage_stall_set(b->stall, FAULT_SYNC);
+	for (unsigned i = 0; i < SYNCS; i++) {
+		call[i] = call_make(&b->g, 0, 0, sync, sizeof(sync), 0, 0);
+		call_send(&b->g, Q_REQUEST + i % 2, &call[i]);
+	}
+	turn(b);
+	for (unsigned i = 0; i < SYNCS; i++)
+		taken += tmf_run(&b->g, TMF_QUERY_TASK, call[i].lun, call[i].tag) == S_SUCCEEDED;
+	CHECK_EQ(taken, 128);
+	storage_stall_set(b->stall, 0);
+	for (unsigned i = 0; i < SYNCS; i++)
+		queue_wait(&b->g.d.queue[Q_REQUEST + i % 2], NULL);
+	for (unsigned i = 0; i < SYNCS; i++)
+		CHECK_EQ(call_response(&b->g, &call[i]) | call_status(&b->g, &call[i]), 0);
+	b->g.d.free = b->g.memory;
+}
+
 int main(void)
 {
 	static const char *const packed[] = {"packed=off", "packed=on"};
@@ -222,6 +251,7 @@ int main(void)
 		function_ends(&b, TMF_CLEAR_TASK_SET, S_ABORTED, READS);
 		function_ends(&b, TMF_LUN_RESET, S_RESET, READS);
 		function_ends(&b, TMF_NEXUS_RESET, S_RESET, READS);
+		memory_of_ours_has_a_bound(&b);
 		another_disk_goes_on(&b);
 		a_device_reset_waits_for_the_disk(&b);
 		both_resets_at_once(&b);
