@@ -7,6 +7,8 @@ emulator_sources += \
 	%D%/events.h \
 	%D%/loop.c \
 	%D%/loop.h \
+	%D%/mapping.c \
+	%D%/mapping.h \
 	%D%/memory.c \
 	%D%/memory.h \
 	%D%/socket.c \

@@ -3,39 +3,31 @@
  * memory.c - see memory.h. Regions are kept sorted in an array; the one found last is asked first,
  * since a guest's rings and buffers mostly lie in one or two of them.
  *
- * A client may truncate the file behind a mapping; touching it then raises SIGBUS. The handler finds
- * the mapping in a table of all of the process, puts zeros in its place and marks it; whoever looks
- * next ends the connection.
+ *	memory --> region ... in the array: can be found; lives on while it is pinned
+ *	  +-> left: those that are pinned, but not in the array any more
  */
 #include "core/memory.h"
 
 #include <errno.h>
-#include <linux/magic.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/vfs.h>
-#include <unistd.h>
 
 #include "checked.h"
-#include "cleanup.h"
+#include "core/mapping.h"
 
 #define PAGE 4096u
 #define MAX_REGIONS 65536u
 
 struct memory_region {
-	struct guest_memory *memory;	/* NULL once it is unmapped */
+	struct guest_memory *memory;
+	struct memory_region *next_left, **left;	/* NULL: it is in the array */
 	uint64_t address, size;
-	uint8_t *at;			/* NULL: remote */
-	void *map;			/* what was mapped for it, in whole pages of the file */
-	uint64_t map_size;
+	struct mapping mapping;		/* none: remote */
 	unsigned access;
 	unsigned pins;			/* and 1 while it is in the memory's array */
 	struct memory_remote remote;
 	struct unmapping *unmapping;
-	int slot;			/* in the table of mappings, -1: none */
 };
 
 /* One call of memory_unmap that waits for pins. */
@@ -49,91 +41,21 @@ struct guest_memory {
 	struct memory_region **region;	/* sorted by address */
 	unsigned count, room;
 	struct memory_region *last;	/* found last, or NULL */
+	struct memory_region *left;
+	struct mapping_files files;
 	struct memory_remote remote;
 	bool missed;			/* remote memory, where it must be mapped */
 };
 
-/* ------------------------------------------------------------------------------------ SIGBUS */
-
-/*
- * Read by the signal handler, so without a lock: an entry is in use while its start is not 0, which
- * is set last and cleared first.
- */
-#define MAPPINGS 4096
-static struct {
-	uintptr_t start, end;
-	uint64_t page;
-	int protection;
-	bool broken;
-} mapping[MAPPINGS];
-static pthread_mutex_t mapping_lock = PTHREAD_MUTEX_INITIALIZER;
-
-static int mapping_add(void *at, uint64_t size, uint64_t page, int protection)
-{
-	LOCK_SCOPE(&mapping_lock);
-	for (int i = 0; i < MAPPINGS; i++)
-		if (!mapping[i].start) {
-			mapping[i].end = (uintptr_t)at + size;
-			mapping[i].page = page;
-			mapping[i].protection = protection;
-			mapping[i].broken = false;
-			__atomic_store_n(&mapping[i].start, (uintptr_t)at, __ATOMIC_RELEASE);
-			return i;
-		}
-	return -1;
-}
-
-static void mapping_remove(int slot)
-{
-	LOCK_SCOPE(&mapping_lock);
-	if (slot >= 0)
-		__atomic_store_n(&mapping[slot].start, 0, __ATOMIC_RELEASE);
-}
-
-static bool replace_page(uintptr_t address)
-{
-	uint64_t page;
-
-	for (int i = 0; i < MAPPINGS; i++) {
-		uintptr_t start = __atomic_load_n(&mapping[i].start, __ATOMIC_ACQUIRE);
-
-		if (!start || address < start || address >= mapping[i].end ||
-		    start != __atomic_load_n(&mapping[i].start, __ATOMIC_ACQUIRE))
-			continue;
-		page = mapping[i].page;
-		__atomic_store_n(&mapping[i].broken, true, __ATOMIC_RELAXED);
-		return mmap((void *)(address & ~(uintptr_t)(page - 1)), page,
-			    mapping[i].protection, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1,
-			    0) != MAP_FAILED;
-	}
-	return false;
-}
-
-static void on_sigbus(int signal_number, siginfo_t *info, void *context)
-{
-	int saved = errno;
-
-	(void)context;
-	if (!replace_page((uintptr_t)info->si_addr)) {
-		/* Not guest memory: a bug of ours, to be seen as such when the access is repeated. */
-		signal(signal_number, SIG_DFL);
-	}
-	errno = saved;
-}
-
 void memory_catch_sigbus(void)
 {
-	struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO};
-
-	sigemptyset(&action.sa_mask);
-	sigaction(SIGBUS, &action, NULL);
+	mapping_catch_sigbus();
 }
 
 bool memory_broken(const struct guest_memory *m)
 {
 	for (unsigned i = 0; i < m->count; i++)
-		if (m->region[i]->slot >= 0 &&
-		    __atomic_load_n(&mapping[m->region[i]->slot].broken, __ATOMIC_RELAXED))
+		if (mapping_is_broken(&m->region[i]->mapping))
 			return true;
 	return false;
 }
@@ -162,10 +84,12 @@ void memory_set_remote(struct guest_memory *m, const struct memory_remote *remot
 
 static void region_free(struct memory_region *r)
 {
-	if (r->at) {
-		mapping_remove(r->slot);
-		munmap(r->map, r->map_size);
+	if (r->left) {
+		*r->left = r->next_left;
+		if (r->next_left)
+			r->next_left->left = r->left;
 	}
+	mapping_free(&r->mapping, &r->memory->files);
 	free(r);
 }
 
@@ -200,33 +124,12 @@ static struct memory_region *lookup(struct guest_memory *m, uint64_t address)
 	return m->last;
 }
 
-/* Files of huge pages are mapped by those alone. */
-static uint64_t page_of(int fd)
-{
-	struct statfs s;
-
-	if (fstatfs(fd, &s) || s.f_type != HUGETLBFS_MAGIC || s.f_bsize < (long)PAGE)
-		return PAGE;
-	return (uint64_t)s.f_bsize;
-}
-
 static int map_file(struct memory_region *r, int fd, uint64_t fd_offset)
 {
 	int protection = (r->access & MEMORY_READ ? PROT_READ : 0) |
 			 (r->access & MEMORY_WRITE ? PROT_READ | PROT_WRITE : 0);
-	uint64_t page = page_of(fd), before = fd_offset % page, size;
-	void *at;
 
-	if (!add_u64(before, r->size, &size) || !align_up(size, page, &size))
-		return -EINVAL;
-	at = mmap(NULL, size, protection, MAP_SHARED, fd, (off_t)(fd_offset - before));
-	if (at == MAP_FAILED)
-		return -errno;
-	r->map = at;
-	r->map_size = size;
-	r->at = (uint8_t *)at + before;
-	r->slot = mapping_add(at, size, page, protection);
-	return r->slot < 0 ? -ENOSPC : 0;
+	return mapping_make(&r->mapping, &r->memory->files, fd, fd_offset, r->size, protection);
 }
 
 static int make_room(struct guest_memory *m)
@@ -277,7 +180,7 @@ int memory_map(struct guest_memory *m, uint64_t address, uint64_t size, int fd, 
 		return -ENOMEM;
 	*r = (struct memory_region){
 		.memory = m, .address = address, .size = size, .access = access, .pins = 1,
-		.remote = m->remote, .slot = -1,
+		.remote = m->remote,
 	};
 	if (fd >= 0 && access)
 		status = map_file(r, fd, fd_offset);
@@ -305,6 +208,19 @@ void memory_unpin(struct memory_region *r)
 	}
 }
 
+/* It cannot be found any more. */
+static void leave_array(struct memory_region *r)
+{
+	struct guest_memory *m = r->memory;
+
+	r->left = &m->left;
+	r->next_left = m->left;
+	if (m->left)
+		m->left->left = &r->next_left;
+	m->left = r;
+	memory_unpin(r);
+}
+
 /* Takes `count` regions from `first` on out of the array. */
 static int unpublish(struct guest_memory *m, unsigned first, unsigned count,
 		     void (*done)(void *opaque), void *opaque)
@@ -325,10 +241,9 @@ static int unpublish(struct guest_memory *m, unsigned first, unsigned count,
 		m->count -= n;
 		count -= n;
 		for (unsigned i = 0; i < n; i++) {
-			gone[i]->memory = NULL;
 			gone[i]->unmapping = u;
 			u->waiting++;
-			memory_unpin(gone[i]);
+			leave_array(gone[i]);
 		}
 	}
 	if (!--u->waiting) {
@@ -361,14 +276,55 @@ void memory_unmap_all(struct guest_memory *m, void (*done)(void *opaque), void *
 	/* Without memory for the account the caller is told at once: what is pinned lives on. */
 	if (unpublish(m, 0, m->count, done, opaque)) {
 		for (unsigned i = 0; i < m->count; i++) {
-			m->region[i]->memory = NULL;
-			memory_unpin(m->region[i]);
+			leave_array(m->region[i]);
 		}
 		m->count = 0;
 		m->last = NULL;
 		if (done)
 			done(opaque);
 	}
+}
+
+/* ------------------------------------------------------------------------------------ late I/O */
+
+static void make_private(struct memory_region *r)
+{
+	if (r->access & MEMORY_WRITE)
+		mapping_make_private(&r->mapping);
+}
+
+void memory_forget(struct guest_memory *m, const void *opaque)
+{
+	for (struct memory_region *r = m->left; r; r = r->next_left)
+		if (r->unmapping && r->unmapping->opaque == opaque)
+			make_private(r);
+}
+
+/* A region in its place in the array that is the same but for its pins; the old one leaves. */
+static void renew(struct guest_memory *m, unsigned i)
+{
+	struct memory_region *old = m->region[i], *new = malloc(sizeof(*new));
+
+	if (!new)
+		return;
+	*new = *old;
+	new->pins = 1;
+	if (mapping_again(&new->mapping, &old->mapping)) {
+		free(new);
+		return;
+	}
+	m->region[i] = new;
+	m->last = NULL;
+	leave_array(old);
+}
+
+void memory_forget_all(struct guest_memory *m)
+{
+	for (unsigned i = 0; i < m->count; i++)
+		if (m->region[i]->pins > 1 && m->region[i]->mapping.at)
+			renew(m, i);
+	for (struct memory_region *r = m->left; r; r = r->next_left)
+		make_private(r);
 }
 
 /* ------------------------------------------------------------------------------------- access */
@@ -404,7 +360,7 @@ bool memory_is_remote(struct guest_memory *m, uint64_t address, uint64_t length)
 
 		if (!r)
 			return false;
-		if (!r->at)
+		if (!r->mapping.at)
 			return true;
 		n = min_u64(length, r->size - (address - r->address));
 		address += n;
@@ -425,11 +381,11 @@ void *memory_at(struct guest_memory *m, uint64_t address, size_t length, unsigne
 {
 	struct memory_region *r = lookup(m, address);
 
-	if (r && !r->at)
+	if (r && !r->mapping.at)
 		m->missed = true;
-	if (!r || !r->at || !allowed(r, access) || length > r->size - (address - r->address))
+	if (!r || !r->mapping.at || !allowed(r, access) || length > r->size - (address - r->address))
 		return NULL;
-	return r->at + (address - r->address);
+	return r->mapping.at + (address - r->address);
 }
 
 static bool copy(struct guest_memory *m, uint64_t address, void *out, const void *in, size_t length)
@@ -438,16 +394,16 @@ static bool copy(struct guest_memory *m, uint64_t address, void *out, const void
 		struct memory_region *r = lookup(m, address);
 		size_t n;
 
-		if (r && !r->at)
+		if (r && !r->mapping.at)
 			m->missed = true;
-		if (!r || !r->at || !allowed(r, out ? MEMORY_READ : MEMORY_WRITE))
+		if (!r || !r->mapping.at || !allowed(r, out ? MEMORY_READ : MEMORY_WRITE))
 			return false;
 		n = min_u64(length, r->size - (address - r->address));
 		if (out) {
-			memcpy(out, r->at + (address - r->address), n);
+			memcpy(out, r->mapping.at + (address - r->address), n);
 			out = (uint8_t *)out + n;
 		} else {
-			memcpy(r->at + (address - r->address), in, n);
+			memcpy(r->mapping.at + (address - r->address), in, n);
 			in = (const uint8_t *)in + n;
 		}
 		address += n;
@@ -475,7 +431,7 @@ uint64_t memory_pin(struct guest_memory *m, uint64_t address, uint64_t length, u
 		return 0;
 	r->pins++;
 	*region = r;
-	*at = r->at ? r->at + (address - r->address) : NULL;
+	*at = r->mapping.at ? r->mapping.at + (address - r->address) : NULL;
 	return min_u64(length, r->size - (address - r->address));
 }
 

@@ -45,7 +45,7 @@ void memory_free(struct guest_memory *m);
 void memory_set_remote(struct guest_memory *m, const struct memory_remote *remote);
 
 /*
- * Adds a region. fd is not kept (-1: none). 0; -EEXIST where it overlaps another; -EINVAL for
+ * Adds a region. fd is not taken over (-1: none). 0; -EEXIST where it overlaps another; -EINVAL for
  * sizes of 0, that wrap, or are not in whole pages; -ENOSPC with too many regions; or what mmap
  * said.
  */
@@ -60,6 +60,14 @@ int memory_unmap(struct guest_memory *m, uint64_t address, uint64_t size,
 		 void (*done)(void *opaque), void *opaque);
 /* The same for all of it. */
 void memory_unmap_all(struct guest_memory *m, void (*done)(void *opaque), void *opaque);
+
+/*
+ * What waits for pins takes too long, and the client is told that its memory is its own again: I/O
+ * that still goes on moves data of nobody's from now on (mapping.h says how, and where that ends).
+ * For what was unmapped with that opaque; or for all that is pinned, which stays mapped for others.
+ */
+void memory_forget(struct guest_memory *m, const void *opaque);
+void memory_forget_all(struct guest_memory *m);
 
 /* Does the range lie in regions with that access? For messages to people: is one of them remote? */
 bool memory_reachable(struct guest_memory *m, uint64_t address, uint64_t length, unsigned access);

@@ -135,6 +135,13 @@ static void unmapped(void *opaque)
 	free(u);
 }
 
+void vfio_dma_late(struct vfio_user *v, uint64_t hold)
+{
+	for (struct vfio_unmap *u = v->unmaps; u; u = u->next)
+		if (u->hold == hold)
+			memory_forget(v->c->memory, u);
+}
+
 /* argsz, flags, address, size: also the answer. */
 int vfio_dma_unmap(struct vfio_user *v, struct vfio_message *m)
 {
@@ -398,6 +405,8 @@ static void tickets_due(void *opaque)
 void vfio_dma_end(struct vfio_user *v)
 {
 	vfio_dma_cancel(v, 0, UINT64_MAX, -ENOTCONN);
+	/* A virtual machine that took the controller out goes on without it. */
+	memory_forget_all(v->c->memory);
 	while (v->unmaps) {
 		v->unmaps->v = NULL;
 		v->unmaps = v->unmaps->next;

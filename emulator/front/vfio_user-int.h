@@ -240,6 +240,8 @@ void vfio_dma_init(struct vfio_user *v);
 void vfio_dma_free(struct vfio_user *v);
 int vfio_dma_map(struct vfio_user *v, struct vfio_message *m);
 int vfio_dma_unmap(struct vfio_user *v, struct vfio_message *m);
+/* The answer to an unmap, that hold, does not wait any longer. */
+void vfio_dma_late(struct vfio_user *v, uint64_t hold);
 void vfio_dma_replied(struct vfio_user *v, const struct vfio_message *m);
 /* Makes messages of what waits. */
 void vfio_dma_send(struct vfio_user *v);

@@ -254,15 +254,24 @@ void vfio_release(struct vfio_user *v, uint64_t number)
 	drop_ready_holds(v);
 }
 
-/* Time is up: what it waited for is late, and the answer must not be. */
+/* Time is up: what it waited for is late, and the answer must not be. What the client is told is so:
+ * nothing that began before comes to its memory afterwards. */
 static void holds_due(void *opaque)
 {
 	struct vfio_user *v = opaque;
 	uint64_t now = loop_now();
 
-	for (uint64_t i = v->hold_first; i != v->hold_end; i++)
-		if (v->hold[i % VFIO_HOLDS].deadline <= now)
-			v->hold[i % VFIO_HOLDS].ready = true;
+	for (uint64_t i = v->hold_first; i != v->hold_end; i++) {
+		struct vfio_hold *h = &v->hold[i % VFIO_HOLDS];
+
+		if (h->deadline > now || h->ready)
+			continue;
+		h->ready = true;
+		if (v->reset_waits && v->reset_hold == i)
+			memory_forget_all(v->c->memory);
+		else
+			vfio_dma_late(v, i);
+	}
 	drop_ready_holds(v);
 }
 

@@ -78,6 +78,81 @@ static void test_unmapping(void)
 	CHECK(memory_at(m, 0x10000, 1, RW) != NULL);
 }
 
+static uint8_t in_file(uint64_t offset)
+{
+	uint8_t byte;
+
+	CHECK_EQ(pread(fd, &byte, 1, (off_t)offset), 1);
+	return byte;
+}
+
+/* What is late in an unmap goes nowhere, and finds what the guest has there. */
+static void test_forgetting(void)
+{
+	struct memory_region *region[2];
+	bool done[2] = {false};
+	uint8_t *at[2];
+
+	CHECK_OK(memory_map(m, 0x50000, 0x2000, fd, 0x5000, RW));
+	CHECK_OK(memory_map(m, 0x60000, 0x1000, fd, 0x7000, RW));
+	CHECK_EQ(memory_pin(m, 0x50800, 0x1800, RW, &region[0], (void **)&at[0]), 0x1800);
+	CHECK_EQ(memory_pin(m, 0x60000, 0x1000, RW, &region[1], (void **)&at[1]), 0x1000);
+	CHECK_OK(memory_unmap(m, 0x50000, 0x2000, set, &done[0]));
+	CHECK_OK(memory_unmap(m, 0x60000, 0x1000, set, &done[1]));
+	at[0][0] = 1;
+	CHECK_EQ(in_file(0x5800), 1);	/* not late yet */
+	memory_forget(m, &done[0]);
+	memory_forget(m, &done[0]);
+	at[0][0] = 2;
+	at[1][0] = 3;
+	CHECK_EQ(in_file(0x5800), 1);
+	CHECK_EQ(in_file(0x7000), 3);	/* another unmap's */
+	CHECK_EQ(pwrite(fd, "\x04", 1, 0x6000), 1);
+	CHECK_EQ(at[0][0x800], 4);
+	CHECK(!done[0] && !done[1]);
+	memory_unpin(region[0]);
+	memory_unpin(region[1]);
+	CHECK(done[0] && done[1]);
+}
+
+/* The same for all that is under way, while the memory stays for what comes after it. */
+static void test_forgetting_all(void)
+{
+	struct memory_region *old, *new, *left, *still;
+	uint8_t *at, *now, *gone, byte;
+	bool done = false;
+	void *same;
+
+	CHECK_OK(memory_map(m, 0x50000, 0x1000, fd, 0x5000, RW));
+	CHECK_OK(memory_map(m, 0x51000, 0x1000, fd, 0x6000, RW));
+	CHECK_OK(memory_map(m, 0x60000, 0x1000, fd, 0x7000, RW));
+	CHECK_EQ(memory_pin(m, 0x50000, 0x1000, RW, &old, (void **)&at), 0x1000);
+	CHECK_EQ(memory_pin(m, 0x60000, 0x1000, RW, &left, (void **)&gone), 0x1000);
+	CHECK_OK(memory_unmap(m, 0x60000, 0x1000, set, &done));
+	memory_forget_all(m);
+	at[0] = 11;
+	gone[0] = 12;
+	CHECK(in_file(0x5000) != 11);
+	CHECK(in_file(0x7000) != 12);
+	CHECK(memory_write(m, 0x50000, "\x0d", 1));
+	CHECK_EQ(in_file(0x5000), 13);
+	CHECK(memory_read(m, 0x50000, &byte, 1) && byte == 13);
+	CHECK_EQ(at[0], 11);
+	CHECK_EQ(memory_pin(m, 0x50000, 0x2000, RW, &new, (void **)&now), 0x1000);
+	now[1] = 14;
+	CHECK_EQ(in_file(0x5001), 14);
+	memory_unpin(old);
+	memory_unpin(left);
+	CHECK(done);
+	/* The new one is as any other. */
+	done = false;
+	CHECK_OK(memory_unmap(m, 0x50000, 0x2000, set, &done));
+	CHECK_EQ(memory_pin(m, 0x50000, 1, RW, &still, &same), 0);
+	CHECK(!done);
+	memory_unpin(new);
+	CHECK(done);
+}
+
 /* ---------------------------------------------------------------------------------- by messages */
 
 static char far_away[PAGE];
@@ -181,6 +256,8 @@ int main(void)
 	test_mapping();
 	test_copying();
 	test_unmapping();
+	test_forgetting();
+	test_forgetting_all();
 	test_dma();
 	test_truncation();
 	memory_free(m);

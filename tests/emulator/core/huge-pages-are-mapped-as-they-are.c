@@ -28,7 +28,8 @@ int main(void)
 {
 	int fd = memfd_create("vimg-huge", MFD_CLOEXEC | MFD_HUGETLB | MFD_HUGE_2MB);
 	struct guest_memory *m;
-	uint8_t *guest, byte;
+	struct memory_region *region;
+	uint8_t *guest, *at, byte;
 
 	if (fd < 0 || ftruncate(fd, 2 * HUGE))
 		test_skip("no huge pages");
@@ -54,8 +55,17 @@ int main(void)
 	CHECK_OK(memory_unmap(m, 0x80000000, 0x1000, NULL, NULL));
 	CHECK_OK(memory_unmap(m, 0x40000000, HUGE, NULL, NULL));
 	CHECK_EQ(mappings(), 2);
+	/* What is late goes nowhere, also where no more huge pages are free for it. */
+	CHECK_EQ(memory_pin(m, 0x5000, 1, RW, &region, (void **)&at), 1);
+	memory_forget_all(m);
 	if (!test_is_instrumented()) {
 		memory_catch_sigbus();
+		*(volatile uint8_t *)at = 5;
+		CHECK(guest[0x5000] != 5);
+	}
+	memory_unpin(region);
+	CHECK_EQ(mappings(), 2);
+	if (!test_is_instrumented()) {
 		CHECK_OK(ftruncate(fd, HUGE));
 		CHECK(memory_read(m, HUGE + 0x5001, &byte, 1));
 		CHECK_EQ(byte, 0);
