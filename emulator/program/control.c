@@ -24,6 +24,7 @@
 #define MOST_INPUT 65536u
 #define MOST_OUTPUT (1u << 20)
 #define MOST_CLIENTS 64
+#define ACCEPT_AGAIN_NS 1000000000ull
 
 struct client {
 	struct control *control;
@@ -42,6 +43,7 @@ struct control {
 	struct machine *machine;
 	struct events *events;
 	struct loop_watch watch;
+	struct loop_timer listen_again;
 	struct client *clients;
 	unsigned count;
 };
@@ -291,6 +293,14 @@ static void client_ready(void *opaque, uint32_t events)
 		client_drop(k);
 }
 
+static void listen_again(void *opaque)
+{
+	struct control *c = opaque;
+
+	if (loop_watch(c->loop, &c->watch, EPOLLIN))
+		loop_timer_set(c->loop, &c->listen_again, ACCEPT_AGAIN_NS);
+}
+
 static void client_came(void *opaque, uint32_t events)
 {
 	struct control *c = opaque;
@@ -298,6 +308,11 @@ static void client_came(void *opaque, uint32_t events)
 	int fd = accept4(c->watch.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)events;
+	if (fd < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+		/* Out of descriptors: it would be ready for ever. */
+		loop_unwatch(c->loop, &c->watch);
+		loop_timer_set(c->loop, &c->listen_again, ACCEPT_AGAIN_NS);
+	}
 	if (fd < 0)
 		return;
 	k = c->count < MOST_CLIENTS ? calloc(1, sizeof(*k)) : NULL;
@@ -384,6 +399,7 @@ int control_new(const char *path, struct loop *loop, struct machine *m, struct e
 	c->machine = m;
 	c->events = events;
 	c->watch = (struct loop_watch){.fd = fd, .ready = client_came, .opaque = c};
+	c->listen_again = (struct loop_timer){.fired = listen_again, .opaque = c};
 	loop_watch(loop, &c->watch, EPOLLIN);
 	events_listen(events, on_event, c);
 	*out = c;
@@ -400,6 +416,7 @@ void control_free(struct control *c)
 		c->clients->asked = 0;
 		client_drop(c->clients);
 	}
+	loop_timer_cancel(c->loop, &c->listen_again);
 	loop_unwatch(c->loop, &c->watch);
 	close(c->watch.fd);
 	unlink(c->path);

@@ -4,3 +4,9 @@ sh_tests += %D%/ctl-takes-names-of-files-where-it-is.sh
 sh_tests += %D%/run-says-why-there-is-no-machine.sh
 sh_tests += %D%/sentences-name-disks-and-drives.sh
 sh_tests += %D%/wrong-command-lines-start-nothing.sh
+c_tests += %D%/listeners-sleep-without-descriptors
+%C%_listeners_sleep_without_descriptors_SOURCES = \
+	%D%/listeners-sleep-without-descriptors.c \
+	emulator/program/control.c
+%C%_listeners_sleep_without_descriptors_CPPFLAGS = $(emulator_test_cppflags) $(JSON_CFLAGS)
+%C%_listeners_sleep_without_descriptors_LDADD = $(front_test_libs)
