@@ -18,6 +18,9 @@
 #include "front/vfio_user.h"
 #include "machine/private.h"
 
+/* Of a drive's name, after its controller's: the address, a number, and what is in between. */
+#define NAME_REST (sizeof(((struct drive *)0)->address) + 2)
+
 int machine_fail(struct vd_error *err, int code, const char *format, ...)
 {
 	va_list args;
@@ -99,6 +102,12 @@ static void name_user(struct machine *m, struct vd_error *err)
 			 ": in use by the disk %s of this server", d->name);
 }
 
+/* For a name that drive_register() makes: what is attached already must not fail any more. */
+static char *name_room(const struct station *s)
+{
+	return calloc(1, strlen(s->description->name) + NAME_REST);
+}
+
 int drive_open(struct station *s, const struct disk_description *d, struct drive **out,
 	       struct vd_error *err)
 {
@@ -123,10 +132,10 @@ int drive_open(struct station *s, const struct disk_description *d, struct drive
 	if (!drive)
 		return machine_fail(err, -ENOMEM, "%s: out of memory", d->path);
 	drive->station = s;
-	drive->name = d->name ? strdup(d->name) : NULL;
+	drive->name = d->name ? strdup(d->name) : name_room(s);
 	if (d->group && !medium.group)
 		r = machine_fail(err, -ENOENT, "%s: there is no group %s", d->path, d->group);
-	else if (d->name && !drive->name)
+	else if (!drive->name)
 		r = machine_fail(err, -ENOMEM, "%s: out of memory", d->path);
 	else
 		r = medium_open(m->media, &medium, &drive->medium, err);
@@ -173,32 +182,53 @@ int drive_attach(struct drive *d, const struct option_values *address, struct vd
 	return 0;
 }
 
-/* The control thread's: the drive is in its list from now on. */
-int drive_register(struct drive *d)
+static void list_append(struct drive **list, struct drive *d)
 {
-	struct machine *m = d->station->machine;
-	struct drive **end = &m->drives;
+	while (*list)
+		list = &(*list)->next;
+	d->next = NULL;
+	*list = d;
+}
 
-	if (!d->name && asprintf(&d->name, "%s/%s", d->station->description->name, d->address) < 0) {
-		d->name = NULL;
-		return -ENOMEM;
-	}
-	while (*end)
-		end = &(*end)->next;
-	*end = d;
-	return 0;
+static void list_remove(struct drive **list, struct drive *d)
+{
+	while (*list && *list != d)
+		list = &(*list)->next;
+	if (*list)
+		*list = d->next;
+}
+
+void drive_arrive(struct drive *d)
+{
+	list_append(&d->station->machine->arriving, d);
+}
+
+void drive_arrived(struct drive *d)
+{
+	list_remove(&d->station->machine->arriving, d);
+}
+
+/* After where it is, as nobody else is called: a name that is given has no slash. */
+static void make_name(struct drive *d)
+{
+	const char *controller = d->station->description->name;
+
+	snprintf(d->name, strlen(controller) + NAME_REST, "%s/%s", controller, d->address);
+}
+
+void drive_register(struct drive *d)
+{
+	if (!*d->name)
+		make_name(d);
+	list_append(&d->station->machine->drives, d);
 }
 
 void drive_unregister(struct drive *d)
 {
-	for (struct drive **at = &d->station->machine->drives; *at; at = &(*at)->next)
-		if (*at == d) {
-			*at = d->next;
-			return;
-		}
+	list_remove(&d->station->machine->drives, d);
 }
 
-struct drive *drive_named(struct machine *m, const char *name)
+static struct drive *drive_named(struct machine *m, const char *name)
 {
 	for (struct drive *d = m->drives; d; d = d->next)
 		if (!strcmp(d->name, name))
@@ -208,6 +238,14 @@ struct drive *drive_named(struct machine *m, const char *name)
 
 bool machine_has_drive(struct machine *m, const char *name)
 {
+	return drive_named(m, name);
+}
+
+bool drive_is_named(struct machine *m, const char *name)
+{
+	for (const struct drive *d = m->arriving; d; d = d->next)
+		if (!strcmp(d->name, name))
+			return true;
 	return drive_named(m, name);
 }
 
@@ -251,10 +289,9 @@ static int add_drive(struct station *s, const struct disk_description *disk, str
 		drive_free(d);
 		return r == -ENOMEM ? r : -EINVAL;
 	}
-	r = drive_register(d);
-	for (struct drive *o = s->machine->drives; !r && o != d; o = o->next)
-		if (!strcmp(o->name, d->name))
-			r = machine_fail(err, -EINVAL, "two disks are called %s", d->name);
+	if (*d->name && drive_is_named(s->machine, d->name))
+		r = machine_fail(err, -EINVAL, "two disks are called %s", d->name);
+	drive_register(d);
 	return r;
 }
 

@@ -129,14 +129,14 @@ static void attach_returned(struct call *c)
 	struct drive *d = c->drive;
 	struct json_object *answer;
 
-	if (!c->status)
-		c->status = drive_register(d);
+	drive_arrived(d);
 	if (c->status) {
 		c->done(c->opaque, c->status, NULL, c->err.text);
 		drive_free(d);
 		call_free(c);
 		return;
 	}
+	drive_register(d);
 	if (c->running)
 		medium_in_use(d->medium);
 	events_emit(c->station->machine->events, "attached", d->name, "%s is attached as %s",
@@ -163,7 +163,7 @@ void machine_attach(struct machine *m, const char *controller, const char *disk,
 	if (!c)
 		return;
 	r = disk_description_parse(s->description->type, disk, &c->disk, &c->err);
-	if (!r && c->disk.name && drive_named(m, c->disk.name))
+	if (!r && c->disk.name && drive_is_named(m, c->disk.name))
 		r = machine_fail(&c->err, -EEXIST, "a disk is called %s already", c->disk.name);
 	if (!r)
 		r = drive_open(s, &c->disk, &c->drive, &c->err);
@@ -179,6 +179,7 @@ void machine_attach(struct machine *m, const char *controller, const char *disk,
 		call_free(c);
 		return;
 	}
+	drive_arrive(c->drive);
 	call_post(c, attach_run, attach_returned);
 }
 

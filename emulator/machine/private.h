@@ -44,6 +44,7 @@ struct machine {
 	struct station *station;
 	unsigned stations;
 	struct drive *drives;		/* the control thread's */
+	struct drive *arriving;		/* so are those that are being attached */
 	char **folder;
 };
 
@@ -56,9 +57,14 @@ bool machine_warn_limit(struct machine *m, const char *group, uint64_t limit, ch
 int drive_open(struct station *s, const struct disk_description *d, struct drive **out,
 	       struct vd_error *err);
 int drive_attach(struct drive *d, const struct option_values *address, struct vd_error *err);
-int drive_register(struct drive *d);
+/* In the control thread. Before and after drive_attach is under way elsewhere: its name is taken. */
+void drive_arrive(struct drive *d);
+void drive_arrived(struct drive *d);
+/* It is attached, and one of the machine's from now on. */
+void drive_register(struct drive *d);
 void drive_unregister(struct drive *d);
-struct drive *drive_named(struct machine *m, const char *name);
+/* Also one that is being attached. */
+bool drive_is_named(struct machine *m, const char *name);
 /* After that one (NULL: the first) with this name, or with the image that is called so. */
 struct drive *drive_find(struct machine *m, const char *name, struct drive *after);
 void drive_free(struct drive *d);
