@@ -50,7 +50,7 @@ grep -q '^group G  20.0M bytes per second$' status || fail "status: $(cat status
 
 vimg-emulator ctl ctl events >events &
 cleanup kill $!
-for ((i = 0; i < 100 && i >= 0; i++)); do
+for ((i = 0; i < 100; i++)); do
 	[ ! -s events ] || break
 	ctl limit G 3M
 	sleep 0.05
