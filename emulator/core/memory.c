@@ -43,6 +43,7 @@ struct guest_memory {
 	struct memory_region *last;	/* found last, or NULL */
 	struct memory_region *left;
 	struct mapping_files files;
+	unsigned breaks;		/* mapping_breaks() when no region was broken */
 	struct memory_remote remote;
 	bool missed;			/* remote memory, where it must be mapped */
 };
@@ -52,11 +53,17 @@ void memory_catch_sigbus(void)
 	mapping_catch_sigbus();
 }
 
-bool memory_broken(const struct guest_memory *m)
+bool memory_broken(struct guest_memory *m)
 {
+	unsigned breaks = mapping_breaks();
+
+	/* Asked in every round, so the regions are looked at only after something broke. */
+	if (m->breaks == breaks)
+		return false;
 	for (unsigned i = 0; i < m->count; i++)
 		if (mapping_is_broken(&m->region[i]->mapping))
 			return true;
+	m->breaks = breaks;
 	return false;
 }
 
@@ -65,7 +72,10 @@ bool memory_broken(const struct guest_memory *m)
 int memory_new(struct guest_memory **out)
 {
 	*out = calloc(1, sizeof(**out));
-	return *out ? 0 : -ENOMEM;
+	if (!*out)
+		return -ENOMEM;
+	(*out)->breaks = mapping_breaks();
+	return 0;
 }
 
 void memory_free(struct guest_memory *m)

@@ -73,7 +73,7 @@ void memory_forget_all(struct guest_memory *m);
 bool memory_reachable(struct guest_memory *m, uint64_t address, uint64_t length, unsigned access);
 bool memory_is_remote(struct guest_memory *m, uint64_t address, uint64_t length);
 /* A page of a region was taken away by the client. */
-bool memory_broken(const struct guest_memory *m);
+bool memory_broken(struct guest_memory *m);
 /* Was memory_at, memory_read or memory_write asked for remote memory, since this was asked last? */
 bool memory_missed(struct guest_memory *m);
 /* SIGBUS in a mapping marks it broken instead of ending the process. Once per process, at start. */

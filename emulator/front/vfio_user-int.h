@@ -209,7 +209,11 @@ void vfio_complain(struct vfio_user *v, const char *name, const char *format, ..
 void vfio_drop(struct vfio_user *v);
 /* A message asked for a reset; reset_hold is released when it is over, maybe before this returns. */
 void vfio_begin_reset(struct vfio_user *v);
-/* Where the memory of a client was found broken or not shared. */
+/*
+ * Was the memory of the client found broken or not shared? Then the connection ends, or a person is
+ * told. After each turn, and after each interrupt, which is the trace that work leaves which no message
+ * began: a completion of a disk's.
+ */
 void vfio_look_at_memory(struct vfio_user *v);
 
 /* vfio_user-stream.c */

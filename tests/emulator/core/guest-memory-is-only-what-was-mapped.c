@@ -236,16 +236,30 @@ static void test_dma(void)
 
 static void test_truncation(void)
 {
+	struct guest_memory *other;
 	char byte = 1;
+	int other_fd;
 
 	if (test_is_instrumented())
 		return;		/* they have handlers of their own */
 	memory_catch_sigbus();
 	CHECK(!memory_broken(m));
+	/* Another's is no concern of ours. */
+	other_fd = memfd_create("other", MFD_CLOEXEC);
+	CHECK(other_fd >= 0 && !ftruncate(other_fd, PAGE));
+	CHECK_OK(memory_new(&other));
+	CHECK_OK(memory_map(other, 0, PAGE, other_fd, 0, RW));
+	CHECK(!ftruncate(other_fd, 0));
+	CHECK(memory_read(other, 0, &byte, 1));
+	CHECK(memory_broken(other) && memory_broken(other));
+	CHECK(!memory_broken(m) && !memory_broken(m));
+	memory_free(other);
+	close(other_fd);
+	byte = 1;
 	CHECK(!ftruncate(fd, 0));
 	CHECK(memory_read(m, 0x10000, &byte, 1));
 	CHECK_EQ(byte, 0);
-	CHECK(memory_broken(m));
+	CHECK(memory_broken(m) && memory_broken(m));
 }
 
 int main(void)
