@@ -21,6 +21,7 @@ struct task_list {
 struct loop {
 	int epoll, wake;
 	bool stop;			/* atomic */
+	uint64_t round_time;		/* 0: nobody has asked in this round */
 	struct loop_timer *timers;	/* the earliest first */
 	struct task_list deferred;
 	/* What this round still has to hand out: a watch removed in between is taken from it. */
@@ -98,6 +99,17 @@ uint64_t loop_now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t loop_round_time(struct loop *l)
+{
+	return l->round_time ? l->round_time : loop_new_time(l);
+}
+
+uint64_t loop_new_time(struct loop *l)
+{
+	l->round_time = loop_now();
+	return l->round_time;
 }
 
 /* ------------------------------------------------------------------------------------ watches */
@@ -255,6 +267,7 @@ void loop_once(struct loop *l, int timeout_ms)
 	if (l->deferred.first)
 		timeout_ms = 0;
 	l->events = epoll_wait(l->epoll, l->event, BATCH, timer_wait(l, timeout_ms));
+	l->round_time = 0;
 	for (int i = 0; i < l->events; i++) {
 		struct loop_watch *w = l->event[i].data.ptr;
 
@@ -270,6 +283,7 @@ void loop_once(struct loop *l, int timeout_ms)
 	/* Tasks defer tasks; a guest that keeps them going must not keep its socket waiting. */
 	for (int n = 0; n < MOST_DEFERRED && (t = tasks_take(&l->deferred)); n++)
 		t->run(t->opaque);
+	l->round_time = 0;
 }
 
 void loop_run(struct loop *l)

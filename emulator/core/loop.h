@@ -33,6 +33,10 @@ bool loop_stopped(const struct loop *l);
 
 /* Nanoseconds of CLOCK_MONOTONIC. */
 uint64_t loop_now(void);
+/* The same, but looked up once a round, when it is first asked for; or again from now on: for what is
+ * done often and needs no more. */
+uint64_t loop_round_time(struct loop *l);
+uint64_t loop_new_time(struct loop *l);
 
 /* A descriptor. `events` and what the callback gets: EPOLLIN and the like. Level-triggered. */
 struct loop_watch {

@@ -104,7 +104,13 @@ static void list_remove(struct request_list *l, struct device_request *rq)
 
 /* ---------------------------------------------------------------------------------- statistics */
 
-/* One thread writes, others may read. */
+/*
+ * One thread writes, others may read.
+ *
+ * A latency is from the round in which the guest's command was found to the one in which what it
+ * waited for was collected: for people who ask what their guest waits for. So the clock is looked at
+ * twice a round, not twice a request.
+ */
 #define COUNT(field, n) \
 	__atomic_store_n(&(field), (field) + (n), __ATOMIC_RELAXED)
 
@@ -140,7 +146,7 @@ static void count_end(struct device *d, const struct device_request *rq)
 		COUNT(s->errors[rq->op], 1);
 	else
 		COUNT(s->bytes[rq->op], rq->length);
-	COUNT(s->latency[latency_bucket(loop_now() - rq->begun)], 1);
+	COUNT(s->latency[latency_bucket(loop_round_time(d->host->loop) - rq->begun)], 1);
 }
 
 void device_get_statistics(const struct device *d, struct device_statistics *out)
@@ -435,7 +441,7 @@ void device_submit(struct device *d, struct device_request *rq)
 
 	rq->device = d;
 	rq->bounce = NULL;
-	rq->begun = loop_now();
+	rq->begun = loop_round_time(d->host->loop);
 	if (rq->op == DEVICE_FLUSH)
 		rq->length = 0;
 	count_begin(d);
@@ -480,6 +486,7 @@ static void reap(void *opaque)
 	struct device_request *rq;
 	int n = 0;
 
+	loop_new_time(h->loop);
 	/* Those that come here from within have to wait for the next time. */
 	for (unsigned i = 0; i < REAP && (rq = h->ended.first); i++) {
 		list_remove(&h->ended, rq);

@@ -22,3 +22,6 @@ c_tests += %D%/calls-on-a-clients-descriptors-end
 c_tests += %D%/huge-pages-are-mapped-as-they-are
 %C%_huge_pages_are_mapped_as_they_are_CPPFLAGS = $(emulator_test_cppflags)
 %C%_huge_pages_are_mapped_as_they_are_LDADD = $(emulator_test_libs)
+c_tests += %D%/the-clock-is-looked-at-twice-a-round
+%C%_the_clock_is_looked_at_twice_a_round_CPPFLAGS = $(emulator_test_cppflags)
+%C%_the_clock_is_looked_at_twice_a_round_LDADD = $(emulator_test_libs)
