@@ -173,23 +173,12 @@ static void end_unqueued(struct ahci_slot *s)
 	ahci_port_raise(p, is);
 }
 
-static void charge(struct ahci_slot *s, uint64_t bytes)
-{
-	s->charged = bytes;
-	s->port->hba->data += bytes;
-}
-
 static void let_go(struct ahci_slot *s)
 {
-	struct ahci *a = s->port->hba;
-
 	if (s->charged > LARGE)
 		dma_free(&s->dma);
-	a->data -= s->charged;
-	s->charged = 0;
 	s->active = false;
-	if (a->held && a->data < AHCI_DATA)
-		loop_defer(a->c.loop, &a->round);
+	dma_discharge(&s->port->hba->c.budget, &s->charged);
 }
 
 /* What ends while the port halts or after an error is not told: the guest learns from the reset. */
@@ -290,7 +279,8 @@ static int add_ranges(struct ahci_slot *s, uint64_t table, unsigned entries)
 		r = dma_add(&s->dma, le64(at) & ~1ull, n);
 		left -= n;
 	}
-	charge(s, s->dma.length + (uint64_t)i * PRD_COST);
+	dma_charge(&s->port->hba->c.budget, &s->charged,
+		   s->dma.length + (uint64_t)i * PRD_COST);
 	return r;
 }
 
@@ -423,9 +413,10 @@ static bool may_issue(const struct ahci_port *p)
 	if (!p->ci || !p->running || !(p->cmd & CMD_ST) || !p->link || p->failed || p->halting ||
 	    p->busy != NO_SLOT || a->resetting)
 		return false;
-	if (a->data >= AHCI_DATA)
-		a->held = true;
-	return a->data < AHCI_DATA;
+	if (!dma_budget_spent(&a->c.budget))
+		return true;
+	a->held = true;
+	return false;
 }
 
 /* Slots in turn. Each step takes a bit of CI, or makes the port busy or failed. */

@@ -54,6 +54,14 @@ static void go_on(struct ahci *a)
 		ahci_port_issue(&a->port[i]);
 }
 
+static void budget_changed(void *opaque, bool spent)
+{
+	struct ahci *a = opaque;
+
+	if (!spent && a->held)
+		loop_defer(a->c.loop, &a->round);
+}
+
 /* At the end of each round in which something happened: one frame for all tags of a port, one
  * interrupt for all ports. */
 static void round_end(void *opaque)
@@ -63,7 +71,7 @@ static void round_end(void *opaque)
 
 	for (unsigned i = 0; i < a->ports; i++)
 		ahci_port_report(&a->port[i]);
-	if (a->held && a->data < AHCI_DATA)
+	if (a->held && !dma_budget_spent(&a->c.budget))
 		go_on(a);
 	edge = a->edge;
 	a->edge = false;
@@ -385,6 +393,7 @@ static int realize(struct controller *c, struct vd_error *err)
 	a->cap = CAP_FIXED | (a->staggered ? CAP_STAGGERED : 0) | (AHCI_SLOTS - 1) << 8 |
 		 (a->ports - 1);
 	a->round = (struct loop_task){ .run = round_end, .opaque = a };
+	c->budget = (struct dma_budget){ .changed = budget_changed, .opaque = a };
 	describe(&c->pci);
 	for (unsigned i = 0; i < a->ports; i++)
 		init_port(a, i);

@@ -49,9 +49,6 @@
 #define SERR_PHY_CHANGED (1u << 16)
 #define SERR_EXCHANGED (1u << 26)
 
-/* Data in flight, all ports together: a guest must not have us hold 32 MiB for each slot. */
-#define AHCI_DATA (128u << 20)
-
 #define NO_SLOT (-1)
 #define TFD_NOTHING 0x7fu	/* no drive */
 #define SIGNATURE_NONE 0xffffffffu
@@ -109,8 +106,7 @@ struct ahci {
 	struct ahci_slot *slots;
 	bool resetting, pci_reset;
 
-	uint64_t data;			/* charged by all slots */
-	bool held;			/* a port waits for that to be less */
+	bool held;			/* a port waits for the budget */
 
 	struct loop_task round;
 	bool edge;			/* something new to interrupt for */

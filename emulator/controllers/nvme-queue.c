@@ -312,7 +312,7 @@ static void run(struct nvme_command *c, const void *entry)
 static bool can_run(const struct nvme *n, const struct nvme_sq *sq)
 {
 	return n->state == NVME_READY && !n->halted && sq->head != sq->tail && sq->free &&
-	       !sq->deletion && n->data < NVME_DATA;
+	       !sq->deletion && !dma_budget_spent(&n->c.budget);
 }
 
 static unsigned run_some(struct nvme *n, struct nvme_sq *sq, unsigned most)
@@ -469,14 +469,11 @@ void nvme_wake(struct nvme_command *c)
 	c->n->active++;
 }
 
-static void discharge(struct nvme_command *c)
+void nvme_budget_changed(void *opaque, bool spent)
 {
-	struct nvme *n = c->n;
-	bool full = n->data >= NVME_DATA;
+	struct nvme *n = opaque;
 
-	n->data -= c->charged;
-	c->charged = 0;
-	for (unsigned i = 0; full && n->data < NVME_DATA && i < NVME_QUEUES; i++)
+	for (unsigned i = 0; !spent && i < NVME_QUEUES; i++)
 		if (n->sq[i] && n->sq[i]->head != n->sq[i]->tail)
 			schedule(n, n->sq[i]);
 }
@@ -494,7 +491,7 @@ static void let_go(struct nvme_command *c)
 	if (c->dma.length > LARGE)
 		dma_free(&c->dma);
 	dma_reset(&c->dma);
-	discharge(c);
+	dma_discharge(&c->n->c.budget, &c->charged);
 	c->ns = NULL;
 	c->n->active--;
 	if (ns) {

@@ -318,6 +318,7 @@ static int nvme_realize(struct controller *c, struct vd_error *err)
 	n->abort_timer = (struct loop_timer){ .fired = nvme_abort_timeout, .opaque = n };
 	n->count.since = loop_now();
 	nvme_settings_default(&n->set);
+	c->budget = (struct dma_budget){ .changed = nvme_budget_changed, .opaque = n };
 	describe(&c->pci, 1 + n->io_queues);
 	return 0;
 }

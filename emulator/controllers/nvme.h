@@ -32,7 +32,6 @@
 #define NVME_COMMANDS 128		/* taken from one ring and not completed yet */
 #define NVME_NAMESPACES 255
 #define NVME_TRANSFER (1u << 20)	/* bytes of data of one command */
-#define NVME_DATA (128u << 20)		/* of all that run: no more are taken once it is reached */
 #define NVME_EVENT_REQUESTS 5
 #define NVME_ABORTS 4			/* abort commands that wait for what they abort */
 #define NVME_ERRORS 64			/* entries of the error log */
@@ -120,7 +119,7 @@ struct nvme_command {
 	void (*then)(struct nvme_command *c);	/* when its data is in `buffer` */
 	uint8_t *buffer;		/* owned */
 	uint32_t buffer_length;
-	uint32_t charged;		/* bytes of data, counted in n->data */
+	uint64_t charged;		/* bytes of data, of the controller's budget */
 	struct iovec bounce;		/* of `buffer`, for the device */
 	struct nvme_skip *skip;		/* parts of the data that the guest does not want; owned */
 	unsigned skips;
@@ -184,7 +183,6 @@ struct nvme {
 	struct nvme_sq *ready, *ready_last;
 	uint64_t shadows, shadow_events;	/* shadow doorbell pages, 0: off */
 	unsigned active;		/* commands that move data or use a device */
-	uint64_t data;			/* bytes that they move */
 	struct nvme_command *aborts[NVME_ABORTS];
 
 	struct loop_task process, signal;
@@ -243,6 +241,7 @@ void nvme_queues_free(struct nvme *n);		/* all of them */
 void nvme_shadow(struct nvme *n);		/* all queues use shadow doorbells from now on */
 void nvme_doorbell(struct nvme *n, uint32_t index, uint32_t value);
 void nvme_process(void *opaque);
+void nvme_budget_changed(void *opaque, bool spent);
 void nvme_signal(void *opaque);
 void nvme_update_level(struct nvme *n);
 /* False: no room in the ring. */
@@ -268,8 +267,7 @@ uint16_t nvme_dma_status(int status);
 bool nvme_buffer(struct nvme_command *c, uint32_t length);
 static inline void nvme_charge(struct nvme_command *c, uint32_t bytes)
 {
-	c->charged = bytes;
-	c->n->data += bytes;
+	dma_charge(&c->n->c.budget, &c->charged, bytes);
 }
 
 /* nvme-admin.c */

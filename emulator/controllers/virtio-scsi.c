@@ -93,12 +93,8 @@ enum {
 };
 #define EVENTS_MISSED 0x80000000u
 
-/*
- * Bounce buffers and what commands such as WRITE SAME work in are ours: no more requests are taken
- * while those in flight may need this much.
- */
-#define MOST_DATA (128u << 20)
-#define WORK_ROOM (1u << 20)		/* of a command that is no plain reading or writing */
+/* What commands such as WRITE SAME may work in, besides the data. */
+#define WORK_ROOM (1u << 20)
 
 struct request {
 	struct scsi_command cmd;
@@ -132,7 +128,6 @@ struct virtio_scsi {
 	struct request *unused;
 	struct control *unused_control;
 	unsigned in_flight;		/* requests and controls */
-	uint64_t charge;		/* bytes that requests in flight may take, see MOST_DATA */
 	struct scsi_task power_on;	/* of a reset */
 	bool resetting, powered_on;
 };
@@ -227,33 +222,21 @@ static bool is_plain(uint8_t opcode)
 }
 
 /* Task management goes on. */
-static void hold_requests(struct virtio_scsi *s, bool hold)
+static void budget_changed(void *opaque, bool spent)
 {
+	struct virtio_scsi *s = opaque;
+
 	for (unsigned i = REQUEST_QUEUE; i < s->v.queues; i++) {
-		s->v.queue[i].held = hold;
-		if (!hold && !s->resetting)
+		s->v.queue[i].held = spent;
+		if (!spent && !s->resetting)
 			virtio_mark(&s->v.queue[i]);
 	}
 }
 
 static void charge(struct virtio_scsi *s, struct request *rq)
 {
-	bool full = s->charge >= MOST_DATA;
-
-	rq->charge = rq->cmd.length + (is_plain(rq->cmd.cdb[0]) ? 0 : WORK_ROOM);
-	s->charge += rq->charge;
-	if (!full && s->charge >= MOST_DATA)
-		hold_requests(s, true);
-}
-
-static void uncharge(struct virtio_scsi *s, struct request *rq)
-{
-	bool full = s->charge >= MOST_DATA;
-
-	s->charge -= rq->charge;
-	rq->charge = 0;
-	if (full && s->charge < MOST_DATA)
-		hold_requests(s, false);
+	dma_charge(&s->c.budget, &rq->charge,
+		   rq->cmd.length + (is_plain(rq->cmd.cdb[0]) ? 0 : WORK_ROOM));
 }
 
 static void finish(struct request *rq)
@@ -266,7 +249,7 @@ static void finish(struct request *rq)
 	if (!s->resetting && !write_response(s, rq))
 		virtio_break(&s->v, "a response that does not lie in guest memory");
 	virtio_push(rq->queue, &rq->chain, (uint32_t)min_u64(written, rq->chain.in));
-	uncharge(s, rq);
+	dma_discharge(&s->c.budget, &rq->charge);
 	request_put(s, rq);
 	s->in_flight--;
 	check_reset(s);
@@ -736,6 +719,7 @@ static int virtio_scsi_realize(struct controller *c, struct vd_error *err)
 	s->targets = (unsigned)targets;
 	s->sense_size = SENSE_SIZE;
 	s->cdb_size = CDB_SIZE;
+	c->budget = (struct dma_budget){.changed = budget_changed, .opaque = s};
 	o.queues = REQUEST_QUEUE + (unsigned)queues;
 	r = virtio_init(&s->v, c, &device_ops, &o, err);
 	if (!r)

@@ -252,6 +252,28 @@ void dma_finish(struct dma *d, void (*finished)(struct dma *d, int status))
 		sent(d);
 }
 
+/* ------------------------------------------------------------------------------------- budget */
+
+void dma_charge(struct dma_budget *b, uint64_t *charge, uint64_t bytes)
+{
+	bool spent = dma_budget_spent(b);
+
+	*charge += bytes;
+	b->charged += bytes;
+	if (!spent && dma_budget_spent(b))
+		b->changed(b->opaque, true);
+}
+
+void dma_discharge(struct dma_budget *b, uint64_t *charge)
+{
+	bool spent = dma_budget_spent(b);
+
+	b->charged -= *charge;
+	*charge = 0;
+	if (spent && !dma_budget_spent(b))
+		b->changed(b->opaque, false);
+}
+
 /* ----------------------------------------------------------------------------- small answers */
 
 enum copy_kind { FILL, FETCH, CLEAR };

@@ -68,6 +68,26 @@ void dma_finish(struct dma *d, void (*finished)(struct dma *d, int status));
  * buffer that was not filled has old memory of ours in it). */
 void dma_drop(struct dma *d);
 
+/*
+ * What the commands in flight of one controller may have us hold: bounce buffers, and memory that they
+ * work in. A controller charges each command that it begins with what that may need at most, and
+ * begins no more while its budget is spent; the last one may go beyond it. changed() tells when it
+ * becomes spent, and when it no longer is, from within the calls.
+ */
+#define DMA_BUDGET (128u << 20)
+struct dma_budget {
+	uint64_t charged;
+	void (*changed)(void *opaque, bool spent);
+	void *opaque;
+};
+static inline bool dma_budget_spent(const struct dma_budget *b)
+{
+	return b->charged >= DMA_BUDGET;
+}
+/* *charge is the command's: its part of what is charged, 0 to begin with. */
+void dma_charge(struct dma_budget *b, uint64_t *charge, uint64_t bytes);
+void dma_discharge(struct dma_budget *b, uint64_t *charge);
+
 /* Copies between the iovec and a buffer of the caller's, from `offset` of the iovec on, at most to
  * its end; returns how many bytes. For commands that answer with a page of data. */
 size_t dma_fill(const struct iovec *iov, int iovcnt, uint64_t offset, const void *buf, size_t n);

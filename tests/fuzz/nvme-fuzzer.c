@@ -117,7 +117,7 @@ static void start(void)
 static bool is_idle(void *opaque)
 {
 	const struct nvme *n = (const struct nvme *)guest.p->c;
-	bool busy = n->active || n->data || n->flushing || n->state == NVME_STOPPING;
+	bool busy = n->active || n->c.budget.charged || n->flushing || n->state == NVME_STOPPING;
 
 	(void)opaque;
 	for (unsigned i = 0; i <= NVME_NAMESPACES; i++)

@@ -25,3 +25,6 @@ c_tests += %D%/huge-pages-are-mapped-as-they-are
 c_tests += %D%/the-clock-is-looked-at-twice-a-round
 %C%_the_clock_is_looked_at_twice_a_round_CPPFLAGS = $(emulator_test_cppflags)
 %C%_the_clock_is_looked_at_twice_a_round_LDADD = $(emulator_test_libs)
+c_tests += %D%/a-spent-budget-is-told-once
+%C%_a_spent_budget_is_told_once_CPPFLAGS = $(emulator_test_cppflags)
+%C%_a_spent_budget_is_told_once_LDADD = $(emulator_test_libs)
