@@ -60,15 +60,29 @@ room vimg-mount common/ $public
 room vimg common/ $public
 room examples $public
 
-# Inside libvdisk: storage knows nothing above it, formats nothing of disks' operations.
+# inside FOLDER ABOVE: what is in the folder may not include what is in those.
 inside() {
-	local folder=libvdisk/$1 above=$2
+	local folder=$1 above=$2
 	[ -d "$folder" ] || return 0
 	! grep -rnE "^[[:space:]]*#[[:space:]]*include[[:space:]]*\"($above)/" --include='*.[ch]' "$folder" ||
 		complain "$folder may not include $above"
 }
-inside storage 'formats|ops'
-inside formats 'ops'
-inside core 'ops'
+# Inside libvdisk: storage knows nothing above it, formats nothing of disks' operations.
+inside libvdisk/storage 'formats|ops'
+inside libvdisk/formats 'ops'
+inside libvdisk/core 'ops'
+
+# Inside emulator: the layers of its README, and the program comes in by machine/ alone. What virtio/ has
+# of controllers/ is their contract.
+inside emulator/core 'pci|device|scsi|ata|virtio|controllers|front|machine|program'
+inside emulator/pci 'device|scsi|ata|virtio|controllers|front|machine|program'
+inside emulator/device 'scsi|ata|virtio|controllers|front|machine|program'
+inside emulator/scsi 'ata|virtio|controllers|front|machine|program'
+inside emulator/ata 'virtio|controllers|front|machine|program'
+inside emulator/virtio 'scsi|ata|front|machine|program'
+inside emulator/controllers 'front|machine|program'
+inside emulator/front 'machine|program'
+inside emulator/machine 'program'
+inside emulator/program 'device|scsi|ata|pci|virtio|controllers|front'
 
 exit $status
