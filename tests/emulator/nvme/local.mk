@@ -35,3 +35,6 @@ c_tests += %D%/shadow-doorbells-and-interrupts
 c_tests += %D%/a-namespace-is-known-by-its-image
 %C%_a_namespace_is_known_by_its_image_CPPFLAGS = $(emulator_test_cppflags)
 %C%_a_namespace_is_known_by_its_image_LDADD = $(nvme_test_libs)
+c_tests += %D%/data-in-flight-is-bounded
+%C%_data_in_flight_is_bounded_CPPFLAGS = $(emulator_test_cppflags)
+%C%_data_in_flight_is_bounded_LDADD = $(nvme_test_libs)
