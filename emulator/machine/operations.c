@@ -6,12 +6,13 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "cleanup.h"
 #include "front/vfio_user.h"
 #include "machine/private.h"
 #include "text.h"
@@ -148,6 +149,43 @@ static void attach_returned(struct call *c)
 	call_free(c);
 }
 
+static bool is_below(const char *file, const char *const *folders)
+{
+	for (; folders && *folders; folders++) {
+		CLEANUP_FREE char *folder = realpath(*folders, NULL);
+		size_t n = folder ? strlen(folder) : 0;
+
+		if (n && !strncmp(file, folder, n) && (file[n] == '/' || folder[n - 1] == '/'))
+			return true;
+	}
+	return false;
+}
+
+/* The folder counts: of a differencing image the file is not there yet. */
+static bool is_locked_out(const struct machine *m, const char *path)
+{
+	CLEANUP_FREE char *copy = strdup(path), *folder = copy ? realpath(dirname(copy), NULL) : NULL;
+	CLEANUP_FREE char *file = NULL;
+
+	return folder && asprintf(&file, "%s/", folder) > 0 &&
+	       !is_below(file, machine_folders(m)) &&
+	       !is_below(file, (const char *const *)m->description->allow_dirs);
+}
+
+/* Whether it was the sandbox that kept us from a file, or its mode. */
+static void explain_sandbox(const struct machine *m, const struct disk_description *d,
+			    struct vd_error *err)
+{
+	bool locked_out = is_locked_out(m, d->path) || (d->diff && is_locked_out(m, d->diff));
+	size_t n = strlen(err->text);
+
+	for (char **parent = d->parents; parent && *parent; parent++)
+		locked_out |= is_locked_out(m, *parent);
+	if (locked_out)
+		snprintf(err->text + n, sizeof(err->text) - n, "; the server opens files only in the "
+			 "folders of the disks it began with: start it with --allow-dir for more");
+}
+
 void machine_attach(struct machine *m, const char *controller, const char *disk,
 		    machine_done *done, void *opaque)
 {
@@ -167,13 +205,8 @@ void machine_attach(struct machine *m, const char *controller, const char *disk,
 		r = machine_fail(&c->err, -EEXIST, "a disk is called %s already", c->disk.name);
 	if (!r)
 		r = drive_open(s, &c->disk, &c->drive, &c->err);
-	if ((r == -EACCES || r == -EPERM) && c->disk.path && !access(c->disk.path, R_OK)) {
-		size_t n = strlen(c->err.text);
-
-		/* Not its mode: the sandbox, which access() is not asked by. */
-		snprintf(c->err.text + n, sizeof(c->err.text) - n, "; the server opens files only in "
-			 "the folders of the disks it began with: start it with --allow-dir for more");
-	}
+	if ((r == -EACCES || r == -EPERM) && s->enter && c->disk.path)
+		explain_sandbox(m, &c->disk, &c->err);
 	if (r) {
 		done(opaque, r, NULL, c->err.text);
 		call_free(c);

@@ -59,6 +59,7 @@ int main(int argc, char **argv)
 	const char *verb = argc > 1 ? argv[1] : NULL;
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);	/* past ulimit -f a write fails then, as on a full disk */
 	setvbuf(stderr, NULL, _IOLBF, 0);
 	if (!verb)
 		return usage_error("what is to be done: serve, run or ctl?");

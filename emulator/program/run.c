@@ -284,6 +284,7 @@ static void become_qemu(const struct words *w, int failed)
 
 	unblock_all();
 	signal(SIGPIPE, SIG_DFL);
+	signal(SIGXFSZ, SIG_DFL);
 	execvp(w->word[0], w->word);
 	error = errno;
 	_exit(write(failed, &error, sizeof(error)) == sizeof(error) ? STATUS_FAILED : 127);

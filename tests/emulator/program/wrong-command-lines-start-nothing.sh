@@ -95,4 +95,10 @@ for image in foreign.vmdk cut.vdi; do
 	mistake 1 'say so with format=raw' serve --controller $s --disk $image
 done
 
+# A limit of the size of files is no reason to be killed.
+(
+	ulimit -f 1
+	mistake 1 'disk-immutable.vdi: ' serve --controller $s --disk disk.vdi,mode=immutable
+)
+
 [ "$before" = "$(ls; sha256sum disk.vdi)" ] || fail "something was changed: $(ls)"
