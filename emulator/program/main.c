@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* main.c - vimg-emulator VERB. */
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "program/program.h"
 
@@ -46,7 +49,18 @@ static void help(void)
 	     "vimg-emulator --version tells the version; man vimg-emulator has it all.");
 }
 
-int main(int argc, char **argv)
+/* Else the next file that is opened, an image perhaps, would be what messages are written to. */
+static bool open_standard_files(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	return fd >= 0 && !close(fd);
+}
+
+static int run(int argc, char **argv)
 {
 	static const struct {
 		const char *name;
@@ -58,9 +72,6 @@ int main(int argc, char **argv)
 	};
 	const char *verb = argc > 1 ? argv[1] : NULL;
 
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);	/* past ulimit -f a write fails then, as on a full disk */
-	setvbuf(stderr, NULL, _IOLBF, 0);
 	if (!verb)
 		return usage_error("what is to be done: serve, run or ctl?");
 	if (!strcmp(verb, "--version") || !strcmp(verb, "-V")) {
@@ -75,4 +86,21 @@ int main(int argc, char **argv)
 		if (!strcmp(verb, verbs[i].name))
 			return verbs[i].run(argc - 1, argv + 1);
 	return usage_error("there is no command \"%s\"; there are serve, run and ctl", verb);
+}
+
+int main(int argc, char **argv)
+{
+	int status;
+
+	if (!open_standard_files())
+		return STATUS_FAILED;
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);	/* past ulimit -f a write fails then, as on a full disk */
+	setvbuf(stderr, NULL, _IOLBF, 0);
+	status = run(argc, argv);
+	if (!status && (fflush(stdout) || ferror(stdout))) {
+		say("the output cannot be written: %s", strerror(errno));
+		status = STATUS_FAILED;
+	}
+	return status;
 }
