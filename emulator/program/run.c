@@ -164,7 +164,8 @@ struct words {
 	unsigned count;
 };
 
-static void add(struct words *w, const char *text)
+/* Takes the text over. */
+static void add_own(struct words *w, char *text)
 {
 	char **grown = reallocarray(w->word, w->count + 2, sizeof(*grown));
 
@@ -173,8 +174,20 @@ static void add(struct words *w, const char *text)
 		_exit(STATUS_FAILED);
 	}
 	w->word = grown;
-	grown[w->count++] = (char *)text;
+	grown[w->count++] = text;
 	grown[w->count] = NULL;
+}
+
+static void add(struct words *w, const char *text)
+{
+	add_own(w, strdup(text));
+}
+
+static void words_free(struct words *w)
+{
+	for (unsigned i = 0; i < w->count; i++)
+		free(w->word[i]);
+	free(w->word);
 }
 
 static bool is_option(const char *word, const char *name)
@@ -263,17 +276,17 @@ static void qemu_words(const struct run *r, struct words *w)
 			     memory_size(rest, count)) < 0)
 			text = NULL;
 		add(w, "-object");
-		add(w, text);
+		add_own(w, text);
 		add(w, "-machine");
 		add(w, "memory-backend=vimg-memory");
 	}
 	if (asprintf(&text, "unix:%s,server=on,wait=off", r->qmp_path) < 0)
 		text = NULL;
 	add(w, "-qmp");
-	add(w, text);
+	add_own(w, text);
 	for (unsigned i = 0; i < m->controllers; i++) {
 		add(w, "-device");
-		add(w, device_text(&m->controller[i]));
+		add_own(w, device_text(&m->controller[i]));
 	}
 }
 
@@ -301,6 +314,7 @@ static int start_qemu(struct run *r)
 		become_qemu(&w, failed[1]);
 	if (r->qemu < 0) {
 		say("QEMU cannot be started: %s", strerror(errno));
+		words_free(&w);
 		return STATUS_FAILED;
 	}
 	close(failed[1]);
@@ -308,13 +322,14 @@ static int start_qemu(struct run *r)
 	while (read(failed[0], &error, sizeof(error)) < 0 && errno == EINTR)
 		;
 	close(failed[0]);
-	if (!error)
-		return STATUS_OK;
-	say("%s cannot be started: %s; VIMG_QEMU in the environment names a QEMU, and so does the "
-	    "first word after --", w.word[0], strerror(error));
-	waitpid(r->qemu, NULL, 0);
-	r->qemu = 0;
-	return STATUS_FAILED;
+	if (error) {
+		say("%s cannot be started: %s; VIMG_QEMU in the environment names a QEMU, and so does "
+		    "the first word after --", w.word[0], strerror(error));
+		waitpid(r->qemu, NULL, 0);
+		r->qemu = 0;
+	}
+	words_free(&w);
+	return error ? STATUS_FAILED : STATUS_OK;
 }
 
 /* ------------------------------------------------------------------------------------ conversations */
@@ -484,6 +499,7 @@ static bool speaks_vfio_user(const struct run *r)
 	}
 	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
+	words_free(&w);
 	return WIFEXITED(status) && !WEXITSTATUS(status);
 }
 
@@ -523,6 +539,7 @@ static int supervise(struct run *r)
 static int run(struct arguments *a)
 {
 	struct run *r = calloc(1, sizeof(*r));
+	CLEANUP_FREE char *control = NULL;
 	int status;
 
 	if (!r)
@@ -533,9 +550,9 @@ static int run(struct arguments *a)
 	if (!status)
 		status = name_sockets(r);
 	if (!status && !a->control)
-		a->control = in_folder(r, "control");
+		a->control = control = in_folder(r, "control");
 	if (!status)
-		status = watch_signals(r);
+		status = a->control ? watch_signals(r) : STATUS_FAILED;
 	if (!status)
 		status = supervise(r);
 	remove_folder(r);
