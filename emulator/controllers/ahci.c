@@ -320,8 +320,9 @@ static void detach(struct controller *c, struct device *d)
 	(void)c;
 	p->detaching = true;
 	ahci_port_link_down(p);
+	/* Linux 7 takes no notice of the first alone, when it found the disk less than 10 s ago. */
 	if (was_up) {
-		p->serr |= SERR_PHY_CHANGED;
+		p->serr |= SERR_PHY_CHANGED | SERR_EXCHANGED;
 		ahci_interrupt(p);
 	}
 	/* Also what is in no slot: the flush after a client left. */

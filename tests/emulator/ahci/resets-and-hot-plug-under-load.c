@@ -239,7 +239,7 @@ static void test_unplug_under_load(void)
 	CHECK(s.p->messages[0] > messages);
 	CHECK_EQ(port_reg(&s, P_SSTS), 0);
 	CHECK_EQ(port_reg(&s, P_SIG), SIGNATURE_NONE);
-	CHECK_EQ(port_reg(&s, P_IS), IS_PRCS);
+	CHECK_EQ(port_reg(&s, P_IS), IS_PRCS | IS_PCS);
 	storage_stall_set(stall, 0);
 	some_turns();
 	nothing_was_told();
