@@ -35,7 +35,6 @@ enum {
 	NVME_CSTS_SHST = 3u << 2,
 	NVME_CSTS_SHST_BUSY = 1u << 2,
 	NVME_CSTS_SHST_DONE = 2u << 2,
-	NVME_CSTS_NSSRO = 1u << 4,
 };
 
 #define NVME_SQE 64

@@ -128,8 +128,8 @@ static void reset_registers(struct nvme *n)
 	n->cc = 0;
 	n->aqa = 0;
 	n->asq = n->acq = 0;
-	n->csts = n->subsystem_reset ? NVME_CSTS_NSSRO : 0;
-	n->full_reset = n->subsystem_reset = false;
+	n->csts = 0;
+	n->full_reset = false;
 }
 
 static void forget_queues(struct nvme *n)
@@ -166,7 +166,7 @@ static void stopped(struct nvme *n)
 	n->state = NVME_OFF;
 	n->halted = n->report_reset = false;
 	n->intms = 0;
-	n->csts &= NVME_CSTS_NSSRO;
+	n->csts = 0;
 	if (n->full_reset)
 		reset_registers(n);
 	nvme_update_level(n);

@@ -23,14 +23,14 @@
 
 /* --------------------------------------------------------------------------------- registers */
 
-/* Queues must be contiguous; 15 s to become ready or to stop; pages of 4 to 64 KiB. */
+/* Queues must be contiguous; 15 s to become ready or to stop; pages of 4 to 64 KiB. No resets of the
+ * subsystem: they would be no more than those of the controller, and Linux before 6.11 does not
+ * notice its own one until a command has timed out. */
 static uint64_t capabilities(void)
 {
-	uint64_t entries = NVME_ENTRIES - 1, contiguous = 1, timeout = 30, subsystem_reset = 1,
-		 nvm_commands = 1, largest_page = 4;
+	uint64_t entries = NVME_ENTRIES - 1, contiguous = 1, timeout = 30, nvm_commands = 1, largest_page = 4;
 
-	return entries | contiguous << 16 | timeout << 24 | subsystem_reset << 36 |
-	       nvm_commands << 37 | largest_page << 52;
+	return entries | contiguous << 16 | timeout << 24 | nvm_commands << 37 | largest_page << 52;
 }
 
 static uint32_t read_register(const struct nvme *n, uint32_t offset)
@@ -91,15 +91,6 @@ static void write_register(struct nvme *n, uint32_t offset, uint32_t value)
 		break;
 	case NVME_REG_CC:
 		nvme_write_cc(n, value);
-		break;
-	case NVME_REG_CSTS:		/* one bit is cleared by writing it */
-		n->csts &= ~(value & NVME_CSTS_NSSRO);
-		break;
-	case NVME_REG_NSSR:
-		if (value != NVME_SUBSYSTEM_RESET)
-			break;
-		n->subsystem_reset = true;
-		nvme_stop(n, true);
 		break;
 	case NVME_REG_AQA:
 		n->aqa = value & 0x0fff0fff;

@@ -64,6 +64,16 @@ refuses "read past the end" 'LBA_RANGE|[Oo]ut of [Rr]ange' \
 refuses "an opcode of nobody" 'INVALID_OPCODE|[Ii]nvalid.*[Oo]pcode' \
 	nvme io-passthru ${ctrl}n1 --opcode=0x7f -n 1
 
+refuses "subsystem-reset" 'not supported' nvme subsystem-reset $ctrl
+for o in 'write-uncor -s 0 -c 0' 'format -f -l 0' 'device-self-test -s 1' 'sanitize -a 2'; do
+	case $o in
+	[wf]*) on=${ctrl}n1 ;;
+	*) on=$ctrl ;;
+	esac
+	[ -n "$peer" ] || refuses "nvme $o" 'INVALID_OPCODE|[Ii]nvalid.*[Oo]pcode' nvme ${o%% *} $on ${o#* }
+done
+[ -n "$peer" ] || refuses "a length that does not fit" 'INVALID_FIELD|[Ii]nvalid [Ff]ield' \
+	nvme io-passthru ${ctrl}n1 --opcode=2 -n 1 -r -l 512 --cdw12=0xffff
 said=$(smartctl -x $ctrl) || true
 says "smartctl" '^SMART overall-health self-assessment test result: PASSED' "$said"
 says "lsscsi" '/dev/nvme0n1' "$(lsscsi)"
