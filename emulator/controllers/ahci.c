@@ -357,6 +357,7 @@ static void describe(struct pci *p)
 	pci_add_capability(p, 0x12, 0xa8, 8);
 	put_le16(p->config + 0xaa, 0x0010);
 	put_le32(p->config + 0xac, INDEX / 4 << 4 | (4 + BAR_INDEX_DATA));
+	pci_add_advanced(p, 0xb0);
 	p->irq_changed = irq_changed;
 }
 

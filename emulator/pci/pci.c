@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* pci.c - see pci.h. Offsets and bits: PCI Local Bus Specification 3.0, chapter 6; PCI Express Base
- * Specification, 7.8; PCI Power Management 1.2. */
+ * Specification, 7.8; PCI Power Management 1.2; ECN "Advanced Capabilities for Conventional PCI". */
 #include "pci/pci.h"
 
 #include <string.h>
@@ -16,10 +16,14 @@ enum {
 	STATUS_INTX = 1 << 3, STATUS_CAPABILITIES = 1 << 4, STATUS_ERRORS = 0xf900,
 
 	CAP_POWER = 0x01, CAP_MSI = 0x05, CAP_EXPRESS = 0x10, CAP_MSIX = 0x11,
+	CAP_ADVANCED = 0x13,
 };
 
 #define EXPRESS_FLR_CAPABLE (1u << 28)
 #define EXPRESS_FLR (1u << 15)		/* in device control */
+#define ADVANCED_PENDING_CAPABLE (1u << 0)
+#define ADVANCED_FLR_CAPABLE (1u << 1)
+#define ADVANCED_FLR (1u << 0)		/* in control */
 
 void pci_init(struct pci *p, const struct pci_ids *ids)
 {
@@ -148,6 +152,15 @@ void pci_add_express(struct pci *p, uint8_t at)
 	put_le16(p->config + at + 0x12, 0x11);
 }
 
+/* Nothing is ever pending when the guest can look: a reset is over when it is answered. */
+void pci_add_advanced(struct pci *p, uint8_t at)
+{
+	p->advanced = at = pci_add_capability(p, CAP_ADVANCED, at, 6);
+	p->config[at + 2] = 6;
+	p->config[at + 3] = ADVANCED_PENDING_CAPABLE | ADVANCED_FLR_CAPABLE;
+	p->writable[at + 4] = ADVANCED_FLR;
+}
+
 /* ------------------------------------------------------------------------------ configuration */
 
 void pci_config_read(struct pci *p, uint32_t offset, void *buf, uint32_t length)
@@ -171,6 +184,22 @@ static void deliver_level(struct pci *p)
 		p->host->level(p->host, high);
 }
 
+/* Was a function-level reset asked for? The bit reads as 0. */
+static bool take_reset(struct pci *p)
+{
+	bool asked = false;
+
+	if (p->pcie) {
+		asked = le16(p->config + p->pcie + 8) & EXPRESS_FLR;
+		p->config[p->pcie + 9] &= (uint8_t)~(EXPRESS_FLR >> 8);
+	}
+	if (p->advanced) {
+		asked |= p->config[p->advanced + 4] & ADVANCED_FLR;
+		p->config[p->advanced + 4] &= (uint8_t)~ADVANCED_FLR;
+	}
+	return asked;
+}
+
 void pci_config_write(struct pci *p, uint32_t offset, const void *buf, uint32_t length)
 {
 	const uint8_t *in = buf;
@@ -186,12 +215,8 @@ void pci_config_write(struct pci *p, uint32_t offset, const void *buf, uint32_t 
 		deliver_level(p);
 	if (p->config_written)
 		p->config_written(p, offset, length);
-	if (p->pcie && le16(p->config + p->pcie + 8) & EXPRESS_FLR) {
-		put_le16(p->config + p->pcie + 8,
-			 le16(p->config + p->pcie + 8) & (uint16_t)~EXPRESS_FLR);
-		if (p->function_reset)
-			p->function_reset(p);
-	}
+	if (take_reset(p) && p->function_reset)
+		p->function_reset(p);
 }
 
 void pci_reset(struct pci *p)

@@ -63,7 +63,7 @@ struct pci {
 		uint64_t size;			/* bytes */
 	} bar[PCI_BARS];
 	uint8_t last_capability;	/* where the next one is linked from */
-	uint8_t msi, msix, pm, pcie;	/* offsets of capabilities, 0: none */
+	uint8_t msi, msix, pm, pcie, advanced;	/* offsets of capabilities, 0: none */
 	unsigned msi_vectors;
 	struct pci_msix msix_info;
 
@@ -100,6 +100,8 @@ void pci_add_msix(struct pci *p, uint8_t at, const struct pci_msix *info);
 void pci_remove_msix(struct pci *p);
 /* PCI Express endpoint capability with function-level reset. */
 void pci_add_express(struct pci *p, uint8_t at);
+/* Function-level reset for one that is not on PCI Express: Advanced Features. */
+void pci_add_advanced(struct pci *p, uint8_t at);
 
 /* Front end. Accesses past the end read as ones and write nothing. */
 void pci_config_read(struct pci *p, uint32_t offset, void *buf, uint32_t length);

@@ -362,6 +362,7 @@ int virtio_pci_init(struct virtio_device *v, const struct virtio_options *o)
 	add_place(p, CAP_NOTIFY, NOTIFY, NOTIFY_MULTIPLIER * v->queues);
 	add_window(p);
 	pci_add_msi(p, 0, 1);
+	pci_add_advanced(p, 0);
 	virtio_pci_reset(v);
 	return 0;
 }

@@ -38,8 +38,9 @@ static void test_pci(struct sata *s)
 	CHECK_EQ(in_process_config_read(s->p, 0x34, 1), 0x80);
 	CHECK_EQ(in_process_config_read(s->p, 0x80, 2), 0x7005);
 	CHECK_EQ(in_process_config_read(s->p, 0x70, 2), 0xa801);
-	CHECK_EQ(in_process_config_read(s->p, 0xa8, 4), 0x00100012);
+	CHECK_EQ(in_process_config_read(s->p, 0xa8, 4), 0x0010b012);
 	CHECK_EQ(in_process_config_read(s->p, 0xac, 4), 0x28);
+	CHECK_EQ(in_process_config_read(s->p, 0xb0, 4), 0x03060013);
 	CHECK_EQ(in_process_config_read(s->p, 0x92, 2), 0);
 }
 

@@ -45,3 +45,6 @@ c_tests += %D%/a-stalled-disk-keeps-nobody-waiting
 c_tests += %D%/a-read-takes-two-posts-and-one-interrupt
 %C%_a_read_takes_two_posts_and_one_interrupt_CPPFLAGS = $(emulator_test_cppflags)
 %C%_a_read_takes_two_posts_and_one_interrupt_LDADD = $(front_test_libs)
+c_tests += %D%/every-controller-resets-its-function
+%C%_every_controller_resets_its_function_CPPFLAGS = $(emulator_test_cppflags)
+%C%_every_controller_resets_its_function_LDADD = $(front_test_libs)
