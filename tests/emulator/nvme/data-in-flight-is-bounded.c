@@ -4,7 +4,7 @@
 #include "lib-nvme.h"
 
 #define LENGTH (1u << 20)
-#define FIRST 100u			/* commands of each ring */
+#define FIRST 128u			/* commands of each ring: the first takes all there is */
 #define SECOND 60u
 
 static void ask(struct guest *g, struct ring *r, unsigned commands)
@@ -19,6 +19,7 @@ static void ask(struct guest *g, struct ring *r, unsigned commands)
 	for (unsigned i = 0; i < commands; i++)
 		put(g, r, &c);
 	ring_doorbell(g, r);
+	turn(g, 20);
 }
 
 static void expect(struct guest *g, struct ring *r, unsigned commands)
@@ -48,7 +49,6 @@ int main(void)
 	storage_stall_set(stall, FAULT_READ);
 	ask(&g, &a, FIRST);
 	ask(&g, &b, SECOND);
-	turn(&g, 20);
 	CHECK_EQ(g.p->c->budget.charged, DMA_BUDGET);	/* and not FIRST + SECOND times LENGTH */
 	CHECK(!take(&g, &a, &c) && !take(&g, &b, &c));
 	storage_stall_set(stall, 0);
@@ -60,7 +60,6 @@ int main(void)
 	storage_stall_set(stall, FAULT_READ);
 	ask(&g, &a, FIRST);
 	ask(&g, &b, SECOND);
-	turn(&g, 20);
 	CHECK_EQ(g.p->c->budget.charged, DMA_BUDGET);
 	set_reg(&g, NVME_REG_CC, 0);
 	storage_stall_set(stall, 0);
