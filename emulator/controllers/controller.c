@@ -4,11 +4,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/fail.h"
 #include "device/medium.h"
 
 const struct controller_type *controller_type_find(const char *name)
@@ -29,19 +29,6 @@ const char *option_get(const struct option_values *o, const char *name)
 	return NULL;
 }
 
-__attribute__((format(printf, 2, 3)))
-static int wrong(struct vd_error *err, const char *format, ...)
-{
-	va_list args;
-
-	if (!err)
-		return -EINVAL;
-	va_start(args, format);
-	vsnprintf(err->text, sizeof(err->text), format, args);
-	va_end(args);
-	return -EINVAL;
-}
-
 int option_number(const struct option_values *o, const char *name, uint64_t low, uint64_t high,
 		  uint64_t *out, struct vd_error *err)
 {
@@ -54,7 +41,7 @@ int option_number(const struct option_values *o, const char *name, uint64_t low,
 	errno = 0;
 	number = strtoull(text, &end, 0);
 	if (*text < '0' || *text > '9' || *end || errno || number < low || number > high)
-		return wrong(err, "%s=%.100s: a number from %" PRIu64 " to %" PRIu64
+		return fail_with(err, -EINVAL, "%s=%.100s: a number from %" PRIu64 " to %" PRIu64
 			     " is expected", name, text, low, high);
 	*out = number;
 	return 0;
@@ -72,7 +59,7 @@ int option_bool(const struct option_values *o, const char *name, bool *out, stru
 			*out = i & 1;
 			return 0;
 		}
-	return wrong(err, "%s=%.100s: on or off is expected", name, text);
+	return fail_with(err, -EINVAL, "%s=%.100s: on or off is expected", name, text);
 }
 
 /* ----------------------------------------------------------------------------------- life cycle */
@@ -85,10 +72,8 @@ int controller_new(const struct controller_type *type, const char *name, unsigne
 	bool msix = true;
 	int r;
 
-	if (!c) {
-		wrong(err, "%s: out of memory", name);
-		return -ENOMEM;
-	}
+	if (!c)
+		return fail_with(err, -ENOMEM, "%s: out of memory", name);
 	c->type = type;
 	c->name = name;
 	c->index = index;
@@ -98,7 +83,7 @@ int controller_new(const struct controller_type *type, const char *name, unsigne
 	if (!r)
 		r = device_host_new(loop, &c->host);
 	if (r)
-		wrong(err, "%s: %s", name, strerror(-r));
+		fail_with(err, r, "%s: %s", name, strerror(-r));
 	else
 		r = option_bool(options, "msix", &msix, err);
 	if (!r)
@@ -182,10 +167,8 @@ int controller_attach(struct controller *c, struct device *d, const struct optio
 	struct device **grown = reallocarray(c->device, c->devices + 1, sizeof(*grown));
 	int r;
 
-	if (!grown) {
-		wrong(err, "%s: out of memory", c->name);
-		return -ENOMEM;
-	}
+	if (!grown)
+		return fail_with(err, -ENOMEM, "%s: out of memory", c->name);
 	c->device = grown;
 	device_join(d, c->host);
 	r = c->type->attach(c, d, address, err);

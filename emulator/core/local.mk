@@ -5,6 +5,8 @@ emulator_sources += \
 	%D%/dma.h \
 	%D%/events.c \
 	%D%/events.h \
+	%D%/fail.c \
+	%D%/fail.h \
 	%D%/loop.c \
 	%D%/loop.h \
 	%D%/mapping.c \

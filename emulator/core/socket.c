@@ -3,8 +3,6 @@
 #include "core/socket.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -12,22 +10,13 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "core/fail.h"
 
 #define WAITING_CLIENTS 16
 
-__attribute__((format(printf, 4, 5)))
-static int fail(struct vd_error *err, int error, const char *path, const char *format, ...)
+static int fail(struct vd_error *err, int error, const char *path, const char *what)
 {
-	char what[200];
-	va_list args;
-
-	if (!err)
-		return -error;
-	va_start(args, format);
-	vsnprintf(what, sizeof(what), format, args);
-	va_end(args);
-	snprintf(err->text, sizeof(err->text), "%.400s: %s", path, what);
-	return -error;
+	return fail_with(err, -error, "%.400s: %s", path, what);
 }
 
 static int address_of(const char *path, struct sockaddr_un *out, struct vd_error *err)
@@ -37,8 +26,8 @@ static int address_of(const char *path, struct sockaddr_un *out, struct vd_error
 	if (!*path)
 		return fail(err, ENOENT, path, "the path of a socket is missing");
 	if (strlen(path) >= sizeof(out->sun_path))
-		return fail(err, ENAMETOOLONG, path, "the path of a socket may have %zu bytes at "
-			    "most", sizeof(out->sun_path) - 1);
+		return fail_with(err, -ENAMETOOLONG, "%.400s: the path of a socket may have %zu "
+				 "bytes at most", path, sizeof(out->sun_path) - 1);
 	strcpy(out->sun_path, path);
 	return 0;
 }
@@ -58,19 +47,19 @@ static int remove_stale(const struct sockaddr_un *address, struct vd_error *err)
 	struct stat s;
 
 	if (lstat(path, &s))
-		return errno == ENOENT ? 0 : fail(err, errno, path, "%s", strerror(errno));
+		return errno == ENOENT ? 0 : fail(err, errno, path, strerror(errno));
 	if (!S_ISSOCK(s.st_mode))
 		return fail(err, EEXIST, path, "exists and is not a socket");
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return fail(err, errno, path, "%s", strerror(errno));
+		return fail(err, errno, path, strerror(errno));
 	/* EAGAIN: its queue is full; EPROTOTYPE: it is one for datagrams. */
 	if (!connect(fd, (const struct sockaddr *)address, sizeof(*address)) || errno == EAGAIN ||
 	    errno == EPROTOTYPE)
 		return fail(err, EADDRINUSE, path, "somebody is listening on this socket already");
 	if (errno == ECONNREFUSED && !unlink(path))
 		return 0;
-	return errno == ENOENT ? 0 : fail(err, errno, path, "%s", strerror(errno));
+	return errno == ENOENT ? 0 : fail(err, errno, path, strerror(errno));
 }
 
 int socket_listen(const char *path, int *out, struct vd_error *err)
@@ -88,7 +77,7 @@ int socket_listen(const char *path, int *out, struct vd_error *err)
 	if (fd < 0 || fchmod(fd, 0600) ||
 	    bind(fd, (const struct sockaddr *)&address, sizeof(address)) ||
 	    listen(fd, WAITING_CLIENTS))
-		return fail(err, errno, path, "%s", strerror(errno));
+		return fail(err, errno, path, strerror(errno));
 	*out = TAKE_FD(fd);
 	return 0;
 }
@@ -107,7 +96,7 @@ int socket_connect(const char *path, int *out, struct vd_error *err)
 		return 0;
 	}
 	if (errno == ECONNREFUSED)	/* a file of another kind refuses, too */
-		return fail(err, ECONNREFUSED, path, "%s", is_socket(path) ?
+		return fail(err, ECONNREFUSED, path, is_socket(path) ?
 			    "nobody listens on this socket" : "is not a socket");
-	return fail(err, errno, path, "%s", strerror(errno));
+	return fail(err, errno, path, strerror(errno));
 }

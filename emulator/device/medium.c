@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 
 #include "checked.h"
 #include "cleanup.h"
+#include "core/fail.h"
 
 #define VHD_MOST (2040ull << 30)	/* bytes that a VHD holds */
 
@@ -70,19 +70,6 @@ int medium_mode_parse(const char *text, enum medium_mode *out)
 			return 0;
 		}
 	return -EINVAL;
-}
-
-__attribute__((format(printf, 3, 4)))
-static int fail(struct vd_error *err, int code, const char *format, ...)
-{
-	va_list args;
-
-	if (!err)
-		return code;
-	va_start(args, format);
-	vsnprintf(err->text, sizeof(err->text), format, args);
-	va_end(args);
-	return code;
 }
 
 int media_new(struct media **out)
@@ -181,8 +168,9 @@ static int inspect_diff(struct medium *m, const struct vd_uuid *base, struct vd_
 	}
 	r = vd_image_info(disk, 0, &info);
 	if (!r && (!info.has_parent || !vd_uuid_equal(base, &info.parent)))
-		r = fail(err, -EEXIST, "%s: it is there already, and no differencing image of %s; "
-			 "name another with diff=", m->diff, m->path);
+		r = fail_with(err, -EEXIST,
+			      "%s: it is there already, and no differencing image of %s; "
+			      "name another with diff=", m->diff, m->path);
 	*id = info.uuid;
 	vd_close(disk);
 	return r;
@@ -215,7 +203,7 @@ static int open_diff(struct medium *m, struct vd_error *err)
 		n++;
 	parents = calloc(n + 2, sizeof(*parents));
 	if (!parents)
-		return fail(err, -ENOMEM, "%s: out of memory", m->path);
+		return fail_with(err, -ENOMEM, "%s: out of memory", m->path);
 	parents[0] = m->path;
 	for (unsigned i = 0; i < n; i++)
 		parents[i + 1] = open.parents[i];
@@ -277,7 +265,7 @@ static int base_properties(struct medium *m, struct vd_uuid *id, struct vd_error
 		*id = info.uuid;
 		r = name_diff(m, &info);
 		if (r)
-			r = fail(err, -ENOMEM, "%s: out of memory", m->path);
+			r = fail_with(err, -ENOMEM, "%s: out of memory", m->path);
 	}
 	vd_close(disk);
 	return r;
@@ -317,10 +305,11 @@ static int check_shareable(struct medium *m, struct vd_error *err)
 	int r = vd_image_info(m->disk, 0, &info);
 
 	if (r)
-		return fail(err, r, "%s: %s", m->path, strerror(-r));
+		return fail_with(err, r, "%s: %s", m->path, strerror(-r));
 	if (strcmp(info.variant, "fixed") || vd_depth(m->disk) > 1)
-		return fail(err, -ENOTSUP, "%s: it is a %s image; only fixed ones can be shareable",
-			    m->path, info.variant);
+		return fail_with(err, -ENOTSUP,
+				 "%s: it is a %s image; only fixed ones can be shareable",
+				 m->path, info.variant);
 	return 0;
 }
 
@@ -344,7 +333,7 @@ static int join_group(struct medium *m, struct vd_error *err)
 {
 	int r = m->group ? vd_set_group(m->disk, m->group) : 0;
 
-	return r ? fail(err, r, "%s: bandwidth group: %s", m->path, strerror(-r)) : 0;
+	return r ? fail_with(err, r, "%s: bandwidth group: %s", m->path, strerror(-r)) : 0;
 }
 
 /* A list that ends with NULL, and its strings. */
@@ -440,8 +429,9 @@ int medium_open(struct media *media, const struct medium_options *o, struct medi
 	int r;
 
 	if (o->diff && o->mode != MEDIUM_IMMUTABLE && o->mode != MEDIUM_MULTIATTACH)
-		return fail(err, -EINVAL, "%s: diff= goes with mode=immutable and mode=multiattach",
-			    o->path);
+		return fail_with(err, -EINVAL,
+				 "%s: diff= goes with mode=immutable and mode=multiattach",
+				 o->path);
 	if (shared) {
 		*out = find_shared(media, &st);
 		if (*out)
@@ -449,7 +439,7 @@ int medium_open(struct media *media, const struct medium_options *o, struct medi
 	}
 	m = medium_make(media, o);
 	if (!m)
-		return fail(err, -ENOMEM, "%s: out of memory", o->path);
+		return fail_with(err, -ENOMEM, "%s: out of memory", o->path);
 	r = open_disk(m, err);
 	if (!r)
 		r = join_group(m, err);
@@ -553,9 +543,9 @@ void medium_in_use(struct medium *m)
 int medium_resize(struct medium *m, uint64_t size, struct vd_error *err)
 {
 	if (!m->disk)
-		return fail(err, -EIO, "%s: it is not open", m->path);
+		return fail_with(err, -EIO, "%s: it is not open", m->path);
 	if (medium_is_readonly(m))
-		return fail(err, -EROFS, "%s: it is read-only", m->path);
+		return fail_with(err, -EROFS, "%s: it is read-only", m->path);
 	return vd_resize(m->disk, size, err);
 }
 

@@ -3,13 +3,13 @@
 #include "machine/description.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "checked.h"
+#include "core/fail.h"
 #include "size.h"
 
 const struct controller_option description_controller_options[] = {
@@ -39,23 +39,12 @@ const struct controller_option description_disk_options[] = {
 	{NULL, NULL}
 };
 
-__attribute__((format(printf, 2, 3)))
-static int fail(struct vd_error *err, const char *format, ...)
-{
-	va_list args;
-
-	if (!err)
-		return -EINVAL;
-	va_start(args, format);
-	vsnprintf(err->text, sizeof(err->text), format, args);
-	va_end(args);
-	return -EINVAL;
-}
+/* Whatever is wrong with words. */
+#define fail(err, ...) fail_with(err, -EINVAL, __VA_ARGS__)
 
 static int no_memory(struct vd_error *err)
 {
-	fail(err, "out of memory");
-	return -ENOMEM;
+	return fail_with(err, -ENOMEM, "out of memory");
 }
 
 /* --------------------------------------------------------------------------------------- words */

@@ -6,7 +6,6 @@
 #include <libgen.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,24 +13,13 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "core/fail.h"
 #include "core/socket.h"
 #include "front/vfio_user.h"
 #include "machine/private.h"
 
 /* Of a drive's name, after its controller's: the address, a number, and what is in between. */
 #define NAME_REST (sizeof(((struct drive *)0)->address) + 2)
-
-int machine_fail(struct vd_error *err, int code, const char *format, ...)
-{
-	va_list args;
-
-	if (!err)
-		return code;
-	va_start(args, format);
-	vsnprintf(err->text, sizeof(err->text), format, args);
-	va_end(args);
-	return code;
-}
 
 /* ---------------------------------------------------------------------------------------- drives */
 
@@ -130,13 +118,13 @@ int drive_open(struct station *s, const struct disk_description *d, struct drive
 	int r;
 
 	if (!drive)
-		return machine_fail(err, -ENOMEM, "%s: out of memory", d->path);
+		return fail_with(err, -ENOMEM, "%s: out of memory", d->path);
 	drive->station = s;
 	drive->name = d->name ? strdup(d->name) : name_room(s);
 	if (d->group && !medium.group)
-		r = machine_fail(err, -ENOENT, "%s: there is no group %s", d->path, d->group);
+		r = fail_with(err, -ENOENT, "%s: there is no group %s", d->path, d->group);
 	else if (!drive->name)
-		r = machine_fail(err, -ENOMEM, "%s: out of memory", d->path);
+		r = fail_with(err, -ENOMEM, "%s: out of memory", d->path);
 	else
 		r = medium_open(m->media, &medium, &drive->medium, err);
 	if (r == -EBUSY)
@@ -146,7 +134,7 @@ int drive_open(struct station *s, const struct disk_description *d, struct drive
 	if (!r) {
 		r = device_new(drive->medium, &device, &drive->device, &why);
 		if (r)
-			machine_fail(err, r, "%.300s: %.700s", d->path, why.text);
+			fail_with(err, r, "%.300s: %.700s", d->path, why.text);
 	}
 	if (r) {
 		drive_free(drive);
@@ -164,7 +152,7 @@ static int attach_failed(const struct drive *d, int code, const char *why, struc
 
 	if (!strncmp(why, name, n) && !strncmp(why + n, ": ", 2))
 		why += n + 2;
-	return machine_fail(err, code, "%.300s on %.100s: %.600s", medium_path(d->medium), name, why);
+	return fail_with(err, code, "%.300s on %.100s: %.600s", medium_path(d->medium), name, why);
 }
 
 /* In the controller's thread, or before it runs. */
@@ -290,7 +278,7 @@ static int add_drive(struct station *s, const struct disk_description *disk, str
 		return r == -ENOMEM ? r : -EINVAL;
 	}
 	if (*d->name && drive_is_named(s->machine, d->name))
-		r = machine_fail(err, -EINVAL, "two disks are called %s", d->name);
+		r = fail_with(err, -EINVAL, "two disks are called %s", d->name);
 	drive_register(d);
 	return r;
 }
@@ -354,10 +342,10 @@ static int station_new(struct machine *m, const struct controller_description *d
 	s->power_is_on = (struct loop_task){.run = power_is_on, .opaque = s};
 	r = loop_new(&s->loop);
 	if (r)
-		return machine_fail(err, r, "%s: %s", d->name, strerror(-r));
+		return fail_with(err, r, "%s: %s", d->name, strerror(-r));
 	r = controller_new(d->type, d->name, d->index, s->loop, &d->options, &s->controller, &why);
 	if (r)
-		return machine_fail(err, r, "--controller %s: %.900s", d->type->name, why.text);
+		return fail_with(err, r, "--controller %s: %.900s", d->type->name, why.text);
 	for (unsigned i = 0; !r && i < d->disks; i++)
 		r = add_drive(s, &d->disk[i], err);
 	return r;
@@ -389,11 +377,11 @@ static int make_groups(struct machine *m, struct vd_error *err)
 
 	m->group = calloc(d->groups + 1, sizeof(struct vd_group *));
 	if (!m->group)
-		return machine_fail(err, -ENOMEM, "out of memory");
+		return fail_with(err, -ENOMEM, "out of memory");
 	for (unsigned i = 0; !r && i < d->groups; i++) {
 		r = vd_group_create(d->group[i].limit, &m->group[i]);
 		if (r)
-			machine_fail(err, r, "--group %s: %s", d->group[i].name, strerror(-r));
+			fail_with(err, r, "--group %s: %s", d->group[i].name, strerror(-r));
 		else
 			machine_warn_limit(m, d->group[i].name, d->group[i].limit, text,
 					   sizeof(text));
@@ -438,7 +426,7 @@ static int add_folders(struct machine *m, struct vd_error *err)
 		if (!r && medium_diff(drive->medium))
 			r = add_folder(m, medium_diff(drive->medium));
 	}
-	return r ? machine_fail(err, r, "out of memory") : 0;
+	return r ? fail_with(err, r, "out of memory") : 0;
 }
 
 int machine_new(const struct machine_description *d, struct loop *control, struct events *events,
@@ -448,13 +436,13 @@ int machine_new(const struct machine_description *d, struct loop *control, struc
 	int r = 0;
 
 	if (!m)
-		return machine_fail(err, -ENOMEM, "out of memory");
+		return fail_with(err, -ENOMEM, "out of memory");
 	m->description = d;
 	m->control = control;
 	m->events = events;
 	m->station = calloc(d->controllers, sizeof(*m->station));
 	if (!m->station || media_new(&m->media))
-		r = machine_fail(err, -ENOMEM, "out of memory");
+		r = fail_with(err, -ENOMEM, "out of memory");
 	if (!r)
 		r = make_groups(m, err);
 	while (!r && m->stations < d->controllers) {
@@ -501,7 +489,7 @@ int machine_start(struct machine *m, void (*enter)(void), struct vd_error *err)
 		m->station[i].started = !r;
 	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return r ? machine_fail(err, -r, "a thread could not be started: %s", strerror(r)) : 0;
+	return r ? fail_with(err, -r, "a thread could not be started: %s", strerror(r)) : 0;
 }
 
 /* ------------------------------------------------------------------------------------------ stop */

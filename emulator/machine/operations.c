@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "core/fail.h"
 #include "front/vfio_user.h"
 #include "machine/private.h"
 #include "text.h"
@@ -202,7 +203,7 @@ void machine_attach(struct machine *m, const char *controller, const char *disk,
 		return;
 	r = disk_description_parse(s->description->type, disk, &c->disk, &c->err);
 	if (!r && c->disk.name && drive_is_named(m, c->disk.name))
-		r = machine_fail(&c->err, -EEXIST, "a disk is called %s already", c->disk.name);
+		r = fail_with(&c->err, -EEXIST, "a disk is called %s already", c->disk.name);
 	if (!r)
 		r = drive_open(s, &c->disk, &c->drive, &c->err);
 	if ((r == -EACCES || r == -EPERM) && s->enter && c->disk.path)

@@ -48,8 +48,6 @@ struct machine {
 	char **folder;
 };
 
-int machine_fail(struct vd_error *err, int code, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
 /* Whether the limit is so low that guests give up: tells it as an event, and in `text`. */
 bool machine_warn_limit(struct machine *m, const char *group, uint64_t limit, char *text,
 			size_t room);
