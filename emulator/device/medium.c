@@ -44,6 +44,7 @@ struct medium {
 	struct vd_group *group;
 	struct vd_disk *disk;
 	bool fresh;			/* the differencing image is unused yet */
+	bool created;			/* it was not there before */
 	bool disposable;		/* it is removed in the end */
 	struct stat made;		/* its file */
 };
@@ -292,6 +293,7 @@ static int open_with_diff(struct medium *m, struct vd_error *err)
 		}
 		if (!r)
 			r = make_diff(m, &id, err);
+		m->created = !r && !there;
 	}
 	if (!r)
 		r = open_diff(m, err);
@@ -444,6 +446,7 @@ int medium_open(struct media *media, const struct medium_options *o, struct medi
 	if (!r)
 		r = join_group(m, err);
 	if (r) {
+		medium_abandon(m);
 		close_disk(m);
 		medium_free(m);
 		return r;
@@ -533,6 +536,11 @@ int medium_power_on(struct medium *m, struct vd_error *err)
 	if (!r)
 		r = join_group(m, err);
 	return r;
+}
+
+void medium_abandon(struct medium *m)
+{
+	m->disposable |= m->created;
 }
 
 void medium_in_use(struct medium *m)

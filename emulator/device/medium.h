@@ -54,6 +54,9 @@ struct medium *medium_ref(struct medium *m);
 /* The last one flushes and closes; returns its status. NULL is allowed. */
 int medium_unref(struct medium *m);
 
+/* No machine ever had it: a differencing image that was made for it is removed when it is closed. */
+void medium_abandon(struct medium *m);
+
 /* An immutable medium is as its base again: power-on. Nothing may be in flight; all its devices are
  * quiesced. The control thread's. Others: 0. */
 int medium_power_on(struct medium *m, struct vd_error *err);

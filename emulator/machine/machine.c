@@ -36,6 +36,8 @@ void drive_free(struct drive *d)
 	if (!d)
 		return;
 	device_free(d->device);
+	if (d->medium)
+		medium_abandon(d->medium);
 	medium_unref(d->medium);
 	free(d->name);
 	free(d);
@@ -455,6 +457,8 @@ int machine_new(const struct machine_description *d, struct loop *control, struc
 	for (unsigned i = 0; i < m->stations && !r; i++)
 		r = station_listen(&m->station[i], err);
 	if (r) {
+		for (struct drive *drive = m->drives; drive; drive = drive->next)
+			medium_abandon(drive->medium);
 		machine_stop(m);
 		machine_free(m);
 		return r;

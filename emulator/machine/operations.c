@@ -195,7 +195,8 @@ void machine_attach(struct machine *m, const char *controller, const char *disk,
 	int r;
 
 	if (!s) {
-		fail_text(done, opaque, -ENOENT, "there is no controller %s", controller);
+		fail_text(done, opaque, -ENOENT, "there is no controller %s; status lists them",
+			  controller);
 		return;
 	}
 	c = call_new(s, done, opaque);
@@ -469,7 +470,7 @@ void machine_limit(struct machine *m, const char *group, const char *limit, mach
 			done(opaque, 0, answer, NULL);
 			return;
 		}
-	fail_text(done, opaque, -ENOENT, "there is no group %s", group);
+	fail_text(done, opaque, -ENOENT, "there is no group %s; status lists them", group);
 }
 
 /* ----------------------------------------------------------------------------------------- status */

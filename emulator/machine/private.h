@@ -65,6 +65,7 @@ void drive_unregister(struct drive *d);
 bool drive_is_named(struct machine *m, const char *name);
 /* After that one (NULL: the first) with this name, or with the image that is called so. */
 struct drive *drive_find(struct machine *m, const char *name, struct drive *after);
+/* With a medium in it still, it never was a machine's. */
 void drive_free(struct drive *d);
 
 #endif

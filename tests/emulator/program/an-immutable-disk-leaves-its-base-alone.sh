@@ -31,12 +31,13 @@ stop() {
 	wait $server || fail "the server ended with $?: $(cat server.log)"
 }
 
-# refused "PART" DISK
+# refused "PART" DISK [ARG...]
 refused() {
-	local status=0
-	timeout 10 vimg-emulator serve --controller nvme,socket=r --disk "$2" 2>said || status=$?
-	[ $status = 1 ] || [ $status = 2 ] || fail "$2: status $status"
-	grep -qF -e "$1" said || fail "$2: says: $(cat said)"
+	local part=$1 status=0
+	shift
+	timeout 10 vimg-emulator serve --controller nvme,socket=r --disk "$@" 2>said || status=$?
+	[ $status = 1 ] || [ $status = 2 ] || fail "$*: status $status"
+	grep -qF -e "$part" said || fail "$*: says: $(cat said)"
 }
 
 for image in disk.vdi,mode=immutable base.raw,mode=immutable; do
@@ -68,7 +69,23 @@ stop
 # A start that fails leaves nothing either.
 refused 'missing.vdi' 'disk.vdi,mode=immutable,parent=missing.vdi'
 refused 'longer than 20' 'disk.vdi,mode=immutable,serial=123456789012345678901'
-[ ! -e disk-immutable.vdi ] || fail "a start that failed left $(ls)"
+refused 'disk-multiattach.vdi: in use' disk.vdi,mode=multiattach --disk disk.vdi,mode=multiattach
+refused 'longer than 20' 'disk.vdi,mode=multiattach,serial=123456789012345678901'
+refused 'missing.vdi' disk.vdi,mode=immutable,diff=mine.vdi --disk missing.vdi
+refused 'nsid=1 already' disk.vdi --disk base.raw,mode=multiattach,nsid=1
+refused 'No such file' disk.vdi,mode=multiattach --controller nvme,socket=nowhere/s
+start disk.vdi
+! timeout 10 vimg-emulator ctl ctl attach nvme0 base.raw,mode=multiattach,nsid=1 2>/dev/null ||
+	fail "two disks have one address"
+stop
+[ "$(echo *.vdi *.vhd)" = 'disk.vdi *.vhd' ] || fail "what failed left $(ls)"
+
+# What was written before stays, whatever fails now.
+start disk.vdi,mode=multiattach
+stop
+refused 'missing.vdi' disk.vdi,mode=multiattach --disk missing.vdi
+[ -e disk-multiattach.vdi ] || fail "a start that failed removed what was there before"
+rm disk-multiattach.vdi
 
 start disk.vdi,mode=immutable,diff=kept.vdi base.raw,mode=multiattach
 stop
