@@ -108,7 +108,8 @@ void ata_drive_reset(struct ata_drive *a, enum ata_reset kind)
 	a->standby = a->asleep = false;
 	a->current = NULL;
 	a->queued = 0;
-	a->resets++;
+	if (kind == ATA_RESET_HARD && a->resets < UINT16_MAX)
+		a->resets++;
 	if (kind == ATA_RESET_HARD || a->revert)
 		default_settings(a);
 }

@@ -10,8 +10,8 @@
  *				command is over (cmd->out has the error)
  *	ata_submit(cmd, iov)	moves the data; cmd->done(cmd) when cmd->out is filled
  *
- * Limits: no ATAPI, no security, no host protected area, no self-tests; logical sectors of 512
- * bytes.
+ * Limits: no ATAPI, no security, no host protected area, no selective self-tests; logical
+ * sectors of 512 bytes.
  *
  * Threads     The controller's thread alone.
  */
@@ -107,6 +107,16 @@ struct ata_queue_error {
 	struct ata_result out;
 };
 
+/* Self-tests that were run since power-on: the last ones, the oldest first. */
+#define ATA_SELF_TESTS 19u
+struct ata_self_tests {
+	unsigned count;
+	struct {
+		uint8_t function;
+		uint16_t hours;
+	} done[ATA_SELF_TESTS];
+};
+
 struct ata_verify;
 struct ata_trim;
 
@@ -129,7 +139,9 @@ struct ata_drive {
 	struct ata_verify *verify;
 	struct ata_trim *trim;
 	uint64_t powered;		/* loop_now() */
-	uint32_t resets;
+	uint16_t resets;		/* by COMRESET */
+	bool collected;			/* offline data */
+	struct ata_self_tests self_tests;
 };
 
 struct ata_options {

@@ -10,7 +10,7 @@
 /* Words with bits that are fixed here; the others are said below. */
 #define SUPPORTED_82 0x0069u	/* look-ahead, write cache, power management, SMART */
 #define SUPPORTED_83 0x7400u	/* flush, flush ext, 48 bits */
-#define SUPPORTED_84 0x4161u	/* WWN, FUA, general purpose logs, SMART error log */
+#define SUPPORTED_84 0x4163u	/* WWN, FUA, general purpose logs, SMART self-tests and error log */
 #define WORD_82_CACHE (1u << 5)
 #define WORD_82_LOOK_AHEAD (1u << 6)
 
@@ -66,7 +66,7 @@ static void put_serial_ata(const struct ata_drive *a, uint8_t *page)
 		return;
 	if (a->queue_depth)
 		put_word(page, 75, a->queue_depth - 1);
-	put_word(page, 76, (a->queue_depth ? 1 << 8 : 0) | 1 << 2 | 1 << 1);
+	put_word(page, 76, 1 << 10 | (a->queue_depth ? 1 << 8 : 0) | 1 << 2 | 1 << 1);
 	put_word(page, 77, 2 << 1);		/* runs at 3 Gb/s */
 	put_word(page, 222, 0x101f);		/* serial, SATA 2.6 */
 }

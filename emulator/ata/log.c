@@ -5,7 +5,9 @@
  *	00	directory
  *	01, 03	errors: none (the second for READ LOG EXT)
  *	04	device statistics
+ *	06, 07	self-tests (the second for READ LOG EXT)
  *	10	error of a queued command
+ *	11	counters of the link
  *	30	IDENTIFY DEVICE data
  */
 #include <string.h>
@@ -15,8 +17,8 @@
 #include "core/dma.h"
 #include "device/medium.h"
 
-enum { DIRECTORY = 0x00, ERRORS = 0x01, ERRORS_EXT = 0x03, STATISTICS = 0x04, QUEUE_ERROR = 0x10,
-       IDENTIFY = 0x30 };
+enum { DIRECTORY = 0x00, ERRORS = 0x01, ERRORS_EXT = 0x03, STATISTICS = 0x04, SELF_TESTS = 0x06,
+       SELF_TESTS_EXT = 0x07, QUEUE_ERROR = 0x10, LINK = 0x11, IDENTIFY = 0x30 };
 
 /* A field of 64 bits that is there, and one that is there and has a value. */
 #define THERE (1ull << 63)
@@ -27,14 +29,16 @@ unsigned ata_log_pages(const struct ata_drive *a, uint8_t address, bool smart)
 	switch (address) {
 	case DIRECTORY:
 		return 1;
-	case ERRORS:
+	case ERRORS: case SELF_TESTS:
 		return smart;
-	case ERRORS_EXT:
+	case ERRORS_EXT: case SELF_TESTS_EXT:
 		return !smart;
 	case STATISTICS:
 		return 2;
 	case QUEUE_ERROR:
 		return !smart && a->queue_depth;
+	case LINK:
+		return !smart && a->serial;
 	case IDENTIFY:
 		return 6;
 	}
@@ -53,6 +57,32 @@ static void directory_page(const struct ata_drive *a, bool smart, uint8_t *page)
 static void errors_page(uint8_t *page)
 {
 	page[0] = 1;
+	ata_checksum(page);
+}
+
+/* ACS-3, A.15 and A.16: a ring in the log; what is older was dropped before it came round. */
+static void self_tests_page(const struct ata_drive *a, bool smart, uint8_t *page)
+{
+	const struct ata_self_tests *t = &a->self_tests;
+	unsigned first = smart ? 2 : 4, stride = smart ? 24 : 26;
+
+	page[0] = 1;
+	page[smart ? 508 : 2] = (uint8_t)t->count;	/* the newest; 0: there is none */
+	for (unsigned i = 0; i < t->count; i++) {
+		uint8_t *at = page + first + i * stride;
+
+		at[0] = t->done[i].function;
+		put_le16(at + 2, t->done[i].hours);	/* its status, 0: no error */
+	}
+	ata_checksum(page);
+}
+
+/* SATA 3.x, 13.7.3: each with its number, whose bits 14:12 are its length in words. */
+static void link_page(const struct ata_drive *a, uint8_t *page)
+{
+	put_le16(page + 4, 0x1001);		/* commands that ended with ICRC: none */
+	put_le16(page + 8, 0x100a);		/* signatures after a COMRESET */
+	put_le16(page + 10, a->resets);
 	ata_checksum(page);
 }
 
@@ -150,6 +180,12 @@ void ata_log_page(const struct ata_drive *a, uint8_t address, unsigned number, b
 	case STATISTICS:
 		statistics_page(a, number, page);
 		break;
+	case SELF_TESTS: case SELF_TESTS_EXT:
+		self_tests_page(a, smart, page);
+		break;
+	case LINK:
+		link_page(a, page);
+		break;
 	case QUEUE_ERROR:
 		queue_error_page(a, page);
 		break;
@@ -186,6 +222,8 @@ void ata_run_log(struct ata_command *cmd)
 		ata_log_page(cmd->drive, address, first + i, smart, page);
 		dma_fill(cmd->iov, cmd->iovcnt, (uint64_t)i * ATA_SECTOR, page, sizeof(page));
 	}
+	if (address == LINK && cmd->in.features & 1)
+		cmd->drive->resets = 0;
 	if (address == QUEUE_ERROR)
 		cmd->drive->queue_error.there = false;
 	ata_succeed(cmd);

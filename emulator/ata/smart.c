@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * smart.c - SMART (ACS-3, 7.48): a disk that is well. Attributes are what VirtualBox's disks would
- * count; there are no self-tests.
+ * count. Self-tests find nothing, and so are over at once.
  */
 #include <string.h>
 
@@ -11,13 +11,38 @@
 #include "device/medium.h"
 
 enum {
-	READ_DATA = 0xd0, READ_THRESHOLDS = 0xd1, AUTOSAVE = 0xd2, READ_LOG = 0xd5, ENABLE = 0xd8,
-	DISABLE = 0xd9, RETURN_STATUS = 0xda,
+	READ_DATA = 0xd0, READ_THRESHOLDS = 0xd1, AUTOSAVE = 0xd2, EXECUTE = 0xd4, READ_LOG = 0xd5,
+	ENABLE = 0xd8, DISABLE = 0xd9, RETURN_STATUS = 0xda,
 };
 
 #define KEY 0xc24f		/* in LBA mid and high */
 #define REVISION 0x0010
 #define COUNTED 0x0032		/* flags of an attribute: event count, online, kept */
+
+/* Of EXECUTE OFF-LINE IMMEDIATE, in LBA low. */
+enum {
+	COLLECT = 0x00, SHORT = 0x01, EXTENDED = 0x02, ABORT = 0x7f, CAPTIVE = 0x80,
+};
+
+static bool is_self_test(uint8_t function)
+{
+	function &= (uint8_t)~CAPTIVE;
+	return function == SHORT || function == EXTENDED;
+}
+
+static void execute(struct ata_drive *a, uint8_t function)
+{
+	struct ata_self_tests *t = &a->self_tests;
+
+	if (function == COLLECT)
+		a->collected = true;
+	if (!is_self_test(function))
+		return;
+	if (t->count == ATA_SELF_TESTS)
+		memmove(t->done, t->done + 1, --t->count * sizeof(*t->done));
+	t->done[t->count].function = function;
+	t->done[t->count++].hours = (uint16_t)ata_power_on_hours(a);
+}
 
 bool ata_prepare_smart(struct ata_command *cmd)
 {
@@ -36,6 +61,11 @@ bool ata_prepare_smart(struct ata_command *cmd)
 			return ata_fail(cmd, ATA_ABRT, cmd->in.lba);
 		cmd->length = cmd->in.count * ATA_SECTOR;
 		break;
+	case EXECUTE:
+		if (is_self_test(cmd->in.lba & 0xff) || (cmd->in.lba & 0xff) == COLLECT ||
+		    (cmd->in.lba & 0xff) == ABORT)
+			return true;
+		return ata_fail(cmd, ATA_ABRT, cmd->in.lba);
 	case AUTOSAVE: case ENABLE: case DISABLE: case RETURN_STATUS:
 		return true;
 	default:
@@ -90,8 +120,11 @@ static void data_page(const struct ata_drive *a, uint8_t page[ATA_SECTOR])
 		put_le64(raw, list[i].raw);
 		memcpy(at + 5, raw, 6);
 	}
+	page[362] = a->collected ? 2 : 0;	/* offline data: completed, or never started */
+	page[367] = 0x11;		/* which can be asked for; self-tests */
 	put_le16(page + 368, 3);	/* attributes are saved before and without power saving */
 	page[370] = 1;			/* error log */
+	page[372] = page[373] = 1;	/* minutes to wait for a self-test; there are no fewer */
 	ata_checksum(page);
 }
 
@@ -124,6 +157,9 @@ void ata_run_smart(struct ata_command *cmd)
 	case READ_LOG:
 		ata_run_log(cmd);
 		return;
+	case EXECUTE:
+		execute(a, cmd->in.lba & 0xff);
+		break;
 	case ENABLE: case DISABLE:
 		a->smart = cmd->in.features == ENABLE;
 		break;

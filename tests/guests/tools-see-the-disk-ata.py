@@ -43,8 +43,23 @@ dd if=$disk bs=512 iflag=direct skip=4096 count=8 2>/dev/null | cmp - /tmp/zeros
 dd if=$disk bs=512 iflag=direct skip=4104 count=8 2>/dev/null >/tmp/back
 tail -c +4097 /tmp/pattern | head -c 4096 | cmp - /tmp/back || fail "a neighbour of trimmed sectors changed"
 
-smartctl -x $disk >/tmp/said || true
+if [ -z "$peer" ]; then
+	check "a self-test" smartctl -t short $disk
+	check "another one" smartctl -t long $disk
+	said=$(smartctl -l xselftest,selftest $disk) || wrong "self-tests are not told"
+	says "smartctl: a self-test" 'Short offline +Completed without error' "$said"
+	says "smartctl: another one" 'Extended offline +Completed without error' "$said"
+	says "smartctl: the link" '0x000a .* Device-to-host register FISes sent due to a COMRESET' \
+		"$(smartctl -l sataphy $disk)"
+	check "sg_sat_phy_event" sg_sat_phy_event $disk
+	for o in '--security-erase x' --security-freeze; do
+		hdparm $o $disk >/tmp/said 2>&1 || true
+		says "hdparm $o: aborted" ' 04 51 ' "$(cat /tmp/said)"
+	done
+fi
+smartctl -x $disk >/tmp/said || wrong "smartctl -x: status $?"
 says "smartctl" 'User Capacity: +67,108,864 bytes' "$(cat /tmp/said)"
+! dmesg | grep -E 'ata[0-9.]+: (hard|soft) resetting|failed command|exception Emask' >&2 || wrong "it was reset"
 """
 
 

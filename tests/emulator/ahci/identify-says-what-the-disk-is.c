@@ -118,7 +118,7 @@ static void test_identify(void)
 	CHECK_EQ(le32(at(&s, DATA + 120)), SECTORS);
 	CHECK_EQ(le64(at(&s, DATA + 200)), SECTORS);
 	CHECK_EQ(word(&s, 75), 31);
-	CHECK_EQ(word(&s, 76), 0x106);
+	CHECK_EQ(word(&s, 76), 0x506);
 	CHECK_EQ(word(&s, 83) & 0xc400, 0x4400);
 	CHECK_EQ(word(&s, 85), 0x69);
 	CHECK_EQ(word(&s, 105), 8);

@@ -105,7 +105,8 @@ static void test_logs(void)
 	CHECK_EQ(le16(at(&s, DATA + 2 * 0x04)), 2);
 	CHECK_EQ(le16(at(&s, DATA + 2 * 0x10)), 1);
 	CHECK_EQ(le16(at(&s, DATA + 2 * 0x30)), 6);
-	CHECK_EQ(le16(at(&s, DATA + 2 * 0x11)), 0);
+	CHECK_EQ(le16(at(&s, DATA + 2 * 0x11)), 1);
+	CHECK_EQ(le16(at(&s, DATA + 2 * 0x12)), 0);
 	CHECK_EQ(read_log(READ_LOG_DMA, 0x30, 0, 3), OK);
 	CHECK_EQ(le64(at(&s, DATA)), 1ull << 63 | 1);
 	CHECK_EQ(*at(&s, DATA + 512), 0x40);
@@ -118,11 +119,35 @@ static void test_logs(void)
 	CHECK_EQ(read_log(READ_LOG, 0x10, 0, 1), OK);
 	CHECK_EQ(*at(&s, DATA), 0x80);			/* no queued command failed */
 	CHECK(sums_to_zero(0));
-	CHECK_EQ(read_log(READ_LOG, 0x11, 0, 1), FAILED(ATA_ABRT));
+	CHECK_EQ(read_log(READ_LOG, 0x12, 0, 1), FAILED(ATA_ABRT));
 	CHECK_EQ(read_log(READ_LOG, 0, 0, 2), FAILED(ATA_ABRT));
 	CHECK_EQ(read_log(READ_LOG, 0, 0x100, 1), FAILED(ATA_ABRT));
 	CHECK_EQ(read_log(READ_LOG, 0x30, 5, 2), FAILED(ATA_ABRT));
 	CHECK_EQ(read_log(READ_LOG, 0x30, 0, 0), FAILED(ATA_ABRT));
+}
+
+/* How often a COMRESET was answered. */
+static unsigned link_resets(bool forget)
+{
+	CHECK_EQ(run(&s, &(struct command){ .command = READ_LOG, .features = forget, .lba = 0x11,
+					    .count = 1, .length = 512 }), OK);
+	CHECK_EQ(le16(at(&s, DATA + 4)), 0x1001);
+	CHECK_EQ(le16(at(&s, DATA + 6)), 0);
+	CHECK_EQ(le16(at(&s, DATA + 8)), 0x100a);
+	CHECK_EQ(le16(at(&s, DATA + 12)), 0);
+	CHECK(sums_to_zero(0));
+	return le16(at(&s, DATA + 10));
+}
+
+static void test_link_counters(void)
+{
+	unsigned before = link_resets(false);
+
+	set_port_reg(&s, P_SCTL, 0x301);
+	set_port_reg(&s, P_SCTL, 0x300);
+	recover(&s);
+	CHECK_EQ(link_resets(true), before + 1);
+	CHECK_EQ(link_resets(false), 0);
 }
 
 static uint32_t smart(unsigned feature, unsigned low, unsigned count, unsigned length)
@@ -147,13 +172,58 @@ static void test_smart(void)
 	CHECK(sums_to_zero(0));
 	CHECK_EQ(smart(0xd5, 0x10, 1, 512), FAILED(ATA_ABRT));
 	CHECK_EQ(smart(0xd2, 0, 0xf1, 0), OK);
-	CHECK_EQ(smart(0xd4, 1, 0, 0), FAILED(ATA_ABRT));
 	CHECK_EQ(run(&s, &(struct command){ .command = SMART, .features = 0xd0, .length = 512 }),
 		 FAILED(ATA_ABRT));				/* without the key */
 	CHECK_EQ(smart(0xd9, 0, 0, 0), OK);
 	CHECK_EQ(smart(0xd0, 0, 0, 512), FAILED(ATA_ABRT));
 	CHECK_EQ(smart(0xd8, 0, 0, 0), OK);
 	CHECK_EQ(smart(0xd0, 0, 0, 512), OK);
+}
+
+static uint8_t data_page(unsigned offset)
+{
+	CHECK_EQ(smart(0xd0, 0, 0, 512), OK);
+	return *at(&s, DATA + offset);
+}
+
+/* The newest self-test in log 06h and in 07h, with how many there are. */
+static void last_test_is(uint8_t function, unsigned count)
+{
+	CHECK_EQ(smart(0xd5, 6, 1, 512), OK);
+	CHECK(sums_to_zero(0));
+	CHECK_EQ(le16(at(&s, DATA)), 1);
+	CHECK_EQ(*at(&s, DATA + 508), count);
+	CHECK_EQ(*at(&s, DATA + 2 + (count - 1) * 24), function);
+	CHECK_EQ(*at(&s, DATA + 2 + (count - 1) * 24 + 1), 0);	/* no error */
+	CHECK_EQ(*at(&s, DATA + 2 + count * 24), 0);
+	CHECK_EQ(read_log(READ_LOG, 7, 0, 1), OK);
+	CHECK(sums_to_zero(0));
+	CHECK_EQ(*at(&s, DATA), 1);
+	CHECK_EQ(le16(at(&s, DATA + 2)), count);
+	CHECK_EQ(*at(&s, DATA + 4 + (count - 1) * 26), function);
+}
+
+static void test_self_tests(void)
+{
+	CHECK_EQ(data_page(362), 0);
+	CHECK_EQ(data_page(367), 0x11);
+	CHECK_EQ(smart(0xd4, 0, 0, 0), OK);
+	CHECK_EQ(data_page(362), 2);
+	CHECK_EQ(smart(0xd5, 6, 1, 512), OK);
+	CHECK_EQ(*at(&s, DATA + 508), 0);
+	CHECK_EQ(smart(0xd4, 1, 0, 0), OK);
+	last_test_is(1, 1);
+	CHECK_EQ(smart(0xd4, 0x82, 0, 0), OK);
+	CHECK_EQ(le32(received(&s, 0x44)) & 0xffff00, 0xc24f00);	/* it found nothing */
+	last_test_is(0x82, 2);
+	CHECK_EQ(smart(0xd4, 0x7f, 0, 0), OK);		/* nothing to abort */
+	CHECK_EQ(smart(0xd4, 3, 0, 0), FAILED(ATA_ABRT));
+	CHECK_EQ(smart(0xd4, 0xff, 0, 0), FAILED(ATA_ABRT));
+	last_test_is(0x82, 2);
+	for (unsigned i = 0; i < 30; i++)
+		CHECK_EQ(smart(0xd4, 2, 0, 0), OK);
+	CHECK_EQ(smart(0xd4, 0x81, 0, 0), OK);
+	last_test_is(0x81, 19);
 }
 
 int main(void)
@@ -163,6 +233,8 @@ int main(void)
 	test_wrong_ranges();
 	test_logs();
 	test_smart();
+	test_self_tests();
+	test_link_counters();
 	sata_free(&s);
 	return 0;
 }
