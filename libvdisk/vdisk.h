@@ -330,6 +330,7 @@ enum vd_op {
 	VD_OP_WRITE_ZEROES,
 	VD_OP_DISCARD,
 	VD_OP_FLUSH,
+	VD_OP_MAP,			/* vd_map, again and again */
 };
 
 /*
@@ -341,8 +342,10 @@ struct vd_request {
 	enum vd_op op;
 	unsigned flags;			/* enum vd_io_flag */
 	uint64_t offset;		/* bytes */
-	uint64_t length;		/* WRITE_ZEROES, DISCARD; READ and WRITE take it from iov */
-	const struct iovec *iov;	/* READ, WRITE: lives until the request is reaped */
+	uint64_t length;		/* WRITE_ZEROES, DISCARD, MAP; READ and WRITE take it from iov */
+	/* READ, WRITE: lives until the request is reaped. MAP: one, an array of struct vd_extent,
+	 * which is filled until it or the range ends; the rest of it is zeroed. */
+	const struct iovec *iov;
 	int iovcnt;
 	void *opaque;			/* the caller's */
 

@@ -269,6 +269,13 @@ static void bounce_free(struct bounce *b)
 	free(b);
 }
 
+static uint64_t data_length(const struct device_request *rq)
+{
+	if (rq->op == DEVICE_MAP)
+		return rq->iov->iov_len;
+	return rq->op == DEVICE_READ || rq->op == DEVICE_WRITE ? rq->length : 0;
+}
+
 static int bounce_new(struct device_request *rq)
 {
 	struct bounce *b = calloc(1, sizeof(*b));
@@ -279,9 +286,9 @@ static int bounce_new(struct device_request *rq)
 	b->vd.opaque = b;
 	b->rq = rq;
 	b->device = rq->device;
-	if (rq->op == DEVICE_READ || rq->op == DEVICE_WRITE) {
-		b->iov.iov_len = rq->length;
-		b->iov.iov_base = malloc(rq->length ? rq->length : 1);
+	if (rq->iovcnt) {
+		b->iov.iov_len = data_length(rq);
+		b->iov.iov_base = malloc(b->iov.iov_len ? b->iov.iov_len : 1);
 		b->vd.iov = &b->iov;
 		b->vd.iovcnt = 1;
 		if (!b->iov.iov_base) {
@@ -359,8 +366,8 @@ static void bounce_completed(struct device_host *h, struct bounce *b)
 		return;
 	}
 	rq->bounce = NULL;
-	if (rq->op == DEVICE_READ && !b->vd.status)
-		dma_fill(rq->iov, rq->iovcnt, 0, b->iov.iov_base, rq->length);
+	if ((rq->op == DEVICE_READ || rq->op == DEVICE_MAP) && !b->vd.status)
+		dma_fill(rq->iov, rq->iovcnt, 0, b->iov.iov_base, data_length(rq));
 	completed(rq, b->vd.status);
 	bounce_free(b);
 }
@@ -375,6 +382,7 @@ static void fill_request(struct device_request *rq)
 		[DEVICE_WRITE_ZEROES] = VD_OP_WRITE_ZEROES,
 		[DEVICE_DISCARD] = VD_OP_DISCARD,
 		[DEVICE_FLUSH] = VD_OP_FLUSH,
+		[DEVICE_MAP] = VD_OP_MAP,
 	};
 
 	rq->vd = (struct vd_request){

@@ -30,6 +30,7 @@ enum device_op {
 	DEVICE_WRITE_ZEROES,
 	DEVICE_DISCARD,			/* the range reads as zeros afterwards */
 	DEVICE_FLUSH,			/* durable: what was done (done() called) before it */
+	DEVICE_MAP,			/* which parts of the range are holes */
 	DEVICE_OPS,
 };
 
@@ -45,7 +46,7 @@ struct device_request {
 	unsigned flags;			/* VD_FUA, VD_MAY_UNMAP */
 	uint64_t offset;		/* bytes, in whole logical blocks */
 	uint64_t length;		/* bytes; for READ and WRITE what iov holds */
-	const struct iovec *iov;
+	const struct iovec *iov;	/* MAP: as with VD_OP_MAP */
 	int iovcnt;
 	bool impatient;			/* does not wait for space on the host: -ENOSPC */
 	void (*done)(struct device_request *rq);

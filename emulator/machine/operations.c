@@ -475,7 +475,9 @@ void machine_limit(struct machine *m, const char *group, const char *limit, mach
 
 /* ----------------------------------------------------------------------------------------- status */
 
-static const char *const op_names[DEVICE_OPS] = {"read", "write", "write-zeroes", "discard", "flush"};
+static const char *const op_names[DEVICE_OPS] = {
+	"read", "write", "write-zeroes", "discard", "flush", "map",
+};
 
 static void add_number(struct json_object *o, const char *name, uint64_t n)
 {

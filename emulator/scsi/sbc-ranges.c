@@ -2,9 +2,6 @@
 /*
  * sbc-ranges.c - what changes ranges without their data: UNMAP, WRITE SAME; GET LBA STATUS (SBC-3,
  * 5.4, 5.28, 5.41, 5.43).
- *
- * GET LBA STATUS says "mapped" of everything: to know better, tables of the image would have to be
- * read, and the queue has no request for that.
  */
 #include "scsi/unit.h"
 
@@ -12,6 +9,7 @@
 
 #define PIECE (1u << 20)		/* of a pattern */
 #define ZERO_PIECE (64u << 20)		/* so that a reset need not wait for all of it */
+#define MOST_EXTENTS 256		/* that one GET LBA STATUS looks at */
 
 static void out_of_memory(struct scsi_command *cmd)
 {
@@ -184,7 +182,8 @@ bool prepare_lba_status(struct scsi_command *cmd)
 	return want_in(cmd, be32(cmd->cdb + 10));
 }
 
-void run_lba_status(struct scsi_command *cmd)
+/* Of the whole range, where nothing is known of holes. */
+static void all_mapped(struct scsi_command *cmd)
 {
 	uint64_t lba = be64(cmd->cdb + 2);
 	uint8_t out[24] = {0};
@@ -193,4 +192,70 @@ void run_lba_status(struct scsi_command *cmd)
 	put_be64(out + 8, lba);
 	put_be32(out + 16, (uint32_t)min_u64(unit_blocks(cmd->unit) - lba, UINT32_MAX));
 	scsi_answer(cmd, out, sizeof(out));
+}
+
+#define DEALLOCATED 1
+
+/* A run of blocks up to `end`; joined with the one before if it is of the same kind. Returns how
+ * many descriptors there are. */
+static unsigned put_run(uint8_t *list, unsigned n, uint64_t lba, uint64_t end, uint8_t kind)
+{
+	uint8_t *last = n ? list + 16 * (n - 1) : NULL;
+
+	if (end <= lba)
+		return n;
+	if (last && last[12] == kind) {
+		put_be32(last + 8, (uint32_t)(end - be64(last)));
+		return n;
+	}
+	put_be64(list + 16 * n, lba);
+	put_be32(list + 16 * n + 8, (uint32_t)(end - lba));
+	list[16 * n + 12] = kind;
+	return n + 1;
+}
+
+/* A block of which a part is stored is mapped. */
+static void tell_extents(struct scsi_command *cmd)
+{
+	const struct vd_extent *extent = cmd->work.buf;
+	uint32_t block = unit_block_size(cmd->unit);
+	uint64_t lba = be64(cmd->cdb + 2);
+	uint8_t out[8 + 16 * MOST_EXTENTS] = {0};
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < MOST_EXTENTS && extent[i].length; i++) {
+		bool hole = extent[i].kind == VD_EXTENT_ZERO;
+		uint64_t end = extent[i].offset + extent[i].length;
+
+		end = hole ? end / block : (end + block - 1) / block;
+		n = put_run(out + 8, n, lba, end, hole ? DEALLOCATED : 0);
+		lba = max_u64(lba, end);
+	}
+	put_be32(out, 4 + 16 * n);
+	scsi_answer(cmd, out, 8 + 16 * n);
+}
+
+/* Tells no more than so many extents of the image say; the initiator asks again from there on. */
+void run_lba_status(struct scsi_command *cmd)
+{
+	uint64_t lba = be64(cmd->cdb + 2), blocks = min_u64(unit_blocks(cmd->unit) - lba, UINT32_MAX);
+	uint32_t block = unit_block_size(cmd->unit);
+
+	if (!device_can_discard(cmd->unit->device)) {
+		all_mapped(cmd);
+		return;
+	}
+	cmd->work.buf = malloc(MOST_EXTENTS * sizeof(struct vd_extent));
+	if (!cmd->work.buf) {
+		out_of_memory(cmd);
+		return;
+	}
+	cmd->work.iov = (struct iovec){cmd->work.buf, MOST_EXTENTS * sizeof(struct vd_extent)};
+	cmd->rq.op = DEVICE_MAP;
+	cmd->rq.flags = 0;
+	cmd->rq.offset = lba * block;
+	cmd->rq.length = blocks * block;
+	cmd->rq.iov = &cmd->work.iov;
+	cmd->rq.iovcnt = 1;
+	scsi_io(cmd, tell_extents);
 }

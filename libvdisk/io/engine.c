@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cleanup.h"
 
@@ -60,6 +61,23 @@ void engine_free(struct engine *e)
 	free(e);
 }
 
+static int map(const struct vd_request *rq)
+{
+	struct vd_extent *extent = rq->iov->iov_base;
+	size_t n = rq->iov->iov_len / sizeof(*extent);
+	uint64_t done = 0;
+
+	memset(extent, 0, n * sizeof(*extent));
+	for (size_t i = 0; i < n && done < rq->length; i++) {
+		int r = vd_map(rq->disk, rq->offset + done, rq->length - done, &extent[i]);
+
+		if (r)
+			return r;
+		done += extent[i].length;
+	}
+	return 0;
+}
+
 static int run(const struct vd_request *rq)
 {
 	switch (rq->op) {
@@ -73,6 +91,8 @@ static int run(const struct vd_request *rq)
 		return vd_discard(rq->disk, rq->offset, rq->length, rq->flags);
 	case VD_OP_FLUSH:
 		return vd_flush(rq->disk);
+	case VD_OP_MAP:
+		return map(rq);
 	}
 	return -EINVAL;
 }

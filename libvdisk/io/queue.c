@@ -237,7 +237,8 @@ static int submit(struct vd_queue *q, struct vd_request *rq)
 {
 	int r;
 
-	if (!rq->disk || (unsigned)rq->op > VD_OP_FLUSH || rq->iovcnt < 0)
+	if (!rq->disk || (unsigned)rq->op > VD_OP_MAP || rq->iovcnt < 0 ||
+	    (rq->op == VD_OP_MAP && rq->iovcnt != 1))
 		return -EINVAL;
 	pthread_mutex_lock(&q->lock);
 	rq->private_[RQ_QUEUE] = q;

@@ -85,6 +85,19 @@ blocks 4120 4 | cmp - /tmp/four || fail "WRITE SAME did not repeat the block"
 refuses "an opcode of nobody" '[Ii]nvalid command operation code|[Ii]llegal request|Invalid opcode' \
 	sg_raw $disk ff 00 00 00 00 00
 
+# What was never written, or unmapped, is a hole.
+if [ -z "$peer" ]; then
+	said=$(sg_get_lba_status --lba=8 /dev/$(disks | sed -n 2p))
+	says "sg_get_lba_status: a hole" 'LBA: 0x0*8 +blocks: +65528 +deallocated' "$said"
+	said=$(sg_get_lba_status --lba=4120 $disk)
+	says "sg_get_lba_status: data" 'LBA: 0x0*1018 +blocks: +[0-9]+ +mapped' "$said"
+	says "sg_get_lba_status: the next hole" 'blocks: +[0-9]+ +deallocated' "$(sg_get_lba_status $disk)"
+	check "sg_compare_and_write" sg_compare_and_write --lba=4104 --in=/tmp/zeros --num=1 --xferlen=1024 $disk
+	for c in 'sg_persist -k' 'sg_sanitize -Q --fail' sg_rbuf sg_read_buffer 'sg_format -Q --format -e'; do
+		refuses "$c" '[Ii]nvalid (command )?op(eration )?code|not supported' $c $disk
+	done
+	check "smartctl -t short" smartctl -t short $disk
+fi
 smartctl -x $disk >/tmp/said || true
 says "smartctl" 'User Capacity: +67,108,864 bytes' "$(cat /tmp/said)"
 """

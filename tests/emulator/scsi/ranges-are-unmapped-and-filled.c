@@ -146,15 +146,53 @@ static void test_without_discard(void)
 	check_image();
 }
 
+#define LBA_STATUS(lba, n) 0x9e, 0x12, B8(lba), B4(n), 0, 0
+
+static void status_is(const uint8_t *descriptor, uint64_t lba, uint32_t blocks, uint8_t status)
+{
+	CHECK_EQ(be64(descriptor), lba);
+	CHECK_EQ(be32(descriptor + 8), blocks);
+	CHECK_EQ(descriptor[12], status);
+}
+
+/* Memory is there by 4 KiB, of which two were written, and one is unmapped again. */
+static void test_holes(void)
+{
+	static const uint64_t range[1][2] = {{2048, 2048}};
+	uint8_t in[72], one[BLOCK] = {1};
+	unsigned n = unmap_list(1, range);
+
+	GOOD(run(in, 72, LBA_STATUS(0, 72)));
+	CHECK_EQ(be32(in), 20);
+	status_is(in + 8, 0, BLOCKS, 1);
+	GOOD(run(one, BLOCK, WRITE_10(2050, 1)));
+	GOOD(run(one, BLOCK, WRITE_10(6000, 1)));
+	GOOD(run(in, 72, LBA_STATUS(0, 72)));
+	CHECK_EQ(be32(in), 4 + 16 * 5);			/* of which 4 have room */
+	CHECK_EQ(command.transferred, 72);
+	status_is(in + 8, 0, 2048, 1);
+	status_is(in + 24, 2048, 8, 0);
+	status_is(in + 40, 2056, 6000 - 2056, 1);
+	status_is(in + 56, 6000, 8, 0);
+	GOOD(run(in, 72, LBA_STATUS(2050, 72)));
+	status_is(in + 8, 2050, 6, 0);
+	GOOD(run(list, n, UNMAP(n)));
+	GOOD(run(in, 72, LBA_STATUS(100, 72)));
+	status_is(in + 8, 100, 5900, 1);
+	GOOD(run(in, 72, LBA_STATUS(BLOCKS - 1, 8)));	/* a header alone */
+	CHECK_EQ(command.transferred, 8);
+	CHECK_EQ(be32(in), 20);
+}
+
 static void test_lba_status(void)
 {
 	uint8_t in[64];
 
-	GOOD(run(in, 64, 0x9e, 0x12, B8(5), B4(64), 0, 0));
+	fill();
+	GOOD(run(in, 64, LBA_STATUS(5, 64)));
 	CHECK_EQ(command.transferred, 24);
 	CHECK_EQ(be32(in), 20);
-	CHECK_EQ(be64(in + 8), 5);
-	CHECK_EQ(be32(in + 16), BLOCKS - 5);
+	status_is(in + 8, 5, BLOCKS - 5, 0);
 	BEYOND(run(in, 64, 0x9e, 0x12, B8(BLOCKS), B4(64), 0, 0));
 	BEYOND(run(in, 64, 0x9e, 0x12, B8(UINT64_MAX), B4(64), 0, 0));
 }
@@ -180,7 +218,7 @@ int main(void)
 {
 	static void (*const tests[])(void) = {
 		test_unmap, test_bad_unmap, test_write_same, test_bad_write_same,
-		test_without_discard, test_lba_status, test_hints,
+		test_without_discard, test_lba_status, test_holes, test_hints,
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(tests); i++) {
