@@ -14,6 +14,13 @@
 
 /* ------------------------------------------------------------------------------ create queues */
 
+/* Entries are looked up one by one: with an IOMMU each page of a ring may be a region of its own. */
+static bool is_mapped(struct guest_memory *m, uint64_t base, uint64_t length, unsigned access)
+{
+	return memory_at(m, base, NVME_CQE, access) && memory_reachable(m, base, length, access) &&
+	       !memory_is_remote(m, base, length);
+}
+
 /* What both kinds have in common; *base and *size for the ring, whose entries have that length. */
 static uint16_t check_ring(struct nvme_command *c, uint32_t entry, unsigned entry_log,
 			   enum memory_access access, uint64_t *base, uint32_t *size)
@@ -26,7 +33,7 @@ static uint16_t check_ring(struct nvme_command *c, uint32_t entry, unsigned entr
 		return NVME_INVALID_FIELD | NVME_DNR;
 	if (*base % c->n->page)
 		return NVME_PRP_BAD_OFFSET | NVME_DNR;
-	if (!memory_at(c->n->c.memory, *base, (size_t)*size * entry, access))
+	if (!is_mapped(c->n->c.memory, *base, (uint64_t)*size * entry, access))
 		return NVME_DATA_TRANSFER_ERROR | NVME_DNR;
 	return NVME_OK;
 }

@@ -17,7 +17,7 @@
 #include "cleanup.h"
 
 #define PAGE 4096u
-#define MAPPINGS 4096
+#define MAPPINGS 32768		/* the kernel allows a process twice as many */
 /* A virtual machine has its memory in one file or a few. A client with more than that does without. */
 #define MOST_FILES 64u
 
@@ -34,13 +34,17 @@ static struct {
 	bool broken;
 } entry[MAPPINGS];
 static pthread_mutex_t entry_lock = PTHREAD_MUTEX_INITIALIZER;
+static int next_entry;			/* where to look for a free one first */
 static unsigned breaks;
 
 static int enter(const struct mapping *m)
 {
 	LOCK_SCOPE(&entry_lock);
-	for (int i = 0; i < MAPPINGS; i++)
+	for (int n = 0; n < MAPPINGS; n++) {
+		int i = (next_entry + n) % MAPPINGS;
+
 		if (!entry[i].start) {
+			next_entry = i + 1;
 			entry[i].end = (uintptr_t)m->start + m->size;
 			entry[i].page = m->page;
 			entry[i].protection = m->protection;
@@ -48,6 +52,7 @@ static int enter(const struct mapping *m)
 			__atomic_store_n(&entry[i].start, (uintptr_t)m->start, __ATOMIC_RELEASE);
 			return i;
 		}
+	}
 	return -1;
 }
 

@@ -219,6 +219,32 @@ static void test_bad_doorbells(struct guest *g)
 	CHECK_EQ(status_of(g, &io, &(struct command){ .opcode = NVME_IO_FLUSH, .nsid = 1 }), 0);
 }
 
+/* As with an IOMMU: each page is a region of its own. */
+static void test_scattered(struct guest *g)
+{
+	struct guest_memory *m = g->p->c->memory;
+	unsigned access = MEMORY_READ | MEMORY_WRITE;
+	struct command write = rw(NVME_IO_WRITE, g->data, 8, 64);
+	struct ring r;
+
+	memory_unmap_all(m, NULL, NULL);
+	for (uint64_t p = 0; p < g->p->memory_size; p += PAGE)
+		CHECK_OK(memory_map(m, p, PAGE, g->p->memory_fd, p, access));
+	ring_create(g, &r, 9, 512);
+	for (unsigned i = 0; i < 1200; i++)
+		CHECK_EQ(status_of(g, &r, &(struct command){ .opcode = NVME_IO_FLUSH, .nsid = 1 }), 0);
+	write.prp2 = pages(g, 1);
+	for (unsigned i = 1; i < 8; i++)
+		put_le64((uint8_t *)at(g, write.prp2) + 8 * (i - 1), g->data + i * PAGE);
+	memset(at(g, g->data), 0x5a, 8 * PAGE);
+	CHECK_EQ(status_of(g, &r, &write), 0);
+	memset(at(g, g->data), 0, 8 * PAGE);
+	write.opcode = NVME_IO_READ;
+	CHECK_EQ(status_of(g, &r, &write), 0);
+	for (unsigned i = 0; i < 8 * PAGE; i++)
+		CHECK_EQ(*((uint8_t *)at(g, g->data) + i), 0x5a);
+}
+
 int main(void)
 {
 	struct guest g;
@@ -234,6 +260,7 @@ int main(void)
 	test_arbitration(&g);
 	test_much_data(&g);
 	test_bad_doorbells(&g);
+	test_scattered(&g);
 	guest_free(&g);
 	return 0;
 }
