@@ -82,7 +82,7 @@ static bool test_is_instrumented(void)
 {
 	const char *preload = getenv("LD_PRELOAD");
 
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 	return true;
 #endif
 	return preload && strstr(preload, "vgpreload");
