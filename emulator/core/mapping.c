@@ -17,7 +17,8 @@
 #include "cleanup.h"
 
 #define PAGE 4096u
-#define MAPPINGS 32768		/* the kernel allows a process twice as many */
+/* With an IOMMU each page of data may be one. The kernel allows a process twice as many. */
+#define MAPPINGS 32768
 /* A virtual machine has its memory in one file or a few. A client with more than that does without. */
 #define MOST_FILES 64u
 
@@ -34,7 +35,7 @@ static struct {
 	bool broken;
 } entry[MAPPINGS];
 static pthread_mutex_t entry_lock = PTHREAD_MUTEX_INITIALIZER;
-static int next_entry;			/* where to look for a free one first */
+static int next_entry;			/* where a free one is looked for first */
 static unsigned breaks;
 
 static int enter(const struct mapping *m)
