@@ -280,7 +280,7 @@ static int ring_features(struct virtio_device *v, struct vd_error *err)
 		{"event_idx", VIRTIO_F_EVENT_IDX},
 	};
 
-	v->offered |= VIRTIO_F_VERSION_1 | VIRTIO_F_RING_RESET;
+	v->offered |= VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_RING_RESET;
 	for (unsigned i = 0; i < sizeof(option) / sizeof(*option); i++) {
 		bool on = true;
 		int r = option_bool(&v->c->options, option[i].name, &on, err);

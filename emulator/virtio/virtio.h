@@ -28,6 +28,7 @@
 #define VIRTIO_F_INDIRECT_DESC (1ull << 28)
 #define VIRTIO_F_EVENT_IDX (1ull << 29)
 #define VIRTIO_F_VERSION_1 (1ull << 32)
+#define VIRTIO_F_ACCESS_PLATFORM (1ull << 33)	/* an IOMMU may be in between */
 #define VIRTIO_F_RING_PACKED (1ull << 34)
 #define VIRTIO_F_RING_RESET (1ull << 40)
 

@@ -15,6 +15,7 @@ static void features_are_checked(struct in_process *p)
 	uint64_t offered = driver_offered(p);
 
 	CHECK(offered & VIRTIO_F_VERSION_1);
+	CHECK(offered & VIRTIO_F_ACCESS_PLATFORM);
 	CHECK(offered & VIRTIO_F_RING_PACKED);
 	reg_write(p, R_DEVICE_FEATURE_SELECT, 2, 4);
 	CHECK_EQ(reg_read(p, R_DEVICE_FEATURE, 4), 0);
