@@ -46,7 +46,14 @@ struct medium {
 	bool fresh;			/* the differencing image is unused yet */
 	bool created;			/* it was not there before */
 	bool disposable;		/* it is removed in the end */
-	struct stat made;		/* its file */
+	struct stat made;		/* its file, if we made it */
+	struct vd_uuid id;		/* its id */
+};
+
+/* What a differencing image is compared with. */
+struct base {
+	struct vd_uuid id;		/* null for raw images */
+	uint64_t size;			/* bytes */
 };
 
 static const char *const mode_names[] = {
@@ -134,30 +141,61 @@ static bool exists(const char *path)
 	return !lstat(path, &st);
 }
 
-/* What a default name is, and the format. One that is there keeps its own: it may hold writes. */
+/*
+ * What it is called unless the user named it, and in which format it is made. A VDI over a raw image
+ * is what earlier releases made: it may hold writes.
+ */
 static int name_diff(struct medium *m, const struct vd_image_info *base)
 {
-	const char *const formats[] = {"vdi", "vhd", diff_format(base)};
+	const char *format = diff_format(base);
 
-	for (unsigned i = 0; i < ARRAY_SIZE(formats); i++) {
-		char *name = m->diff ? strdup(m->diff) : default_diff(m, m->mode, formats[i]);
+	if (!m->diff) {
+		CLEANUP_FREE char *vdi = default_diff(m, m->mode, "vdi");
 
-		if (!name)
+		m->diff = default_diff(m, m->mode, format);
+		if (!m->diff || !vdi)
 			return -ENOMEM;
-		if (i == ARRAY_SIZE(formats) - 1 || (!m->diff && exists(name))) {
+		if (strcmp(format, base->format) && !exists(m->diff) && exists(vdi)) {
 			free(m->diff);
-			m->diff = name;
-			m->format = strdup(formats[i]);
-			break;
+			m->diff = TAKE_PTR(vdi);
+			format = "vdi";
 		}
-		free(name);
 	}
+	m->format = strdup(format);
 	return m->format ? 0 : -ENOMEM;
 }
 
+/* Does the name that a differencing image has of its parent lead to our image? */
+static bool names_base(const struct medium *m, const char *name)
+{
+	const char *slash = strrchr(m->diff, '/');
+	CLEANUP_FREE char *path = NULL;
+	struct stat named, base;
+
+	if (!name || asprintf(&path, "%.*s%s", *name == '/' || !slash ? 0 : (int)(slash + 1 - m->diff),
+			      m->diff, name) < 0)
+		return false;
+	return !stat(path, &named) && !stat(m->path, &base) && named.st_dev == base.st_dev &&
+	       named.st_ino == base.st_ino;
+}
+
+/*
+ * Ids tell, and where the base has none the recorded name. A format that records no name (VDI) is
+ * believed where the disk's size is right and nothing is thrown away.
+ */
+static bool is_child(const struct medium *m, const struct vd_image_info *diff,
+		     const struct base *base)
+{
+	if (!diff->has_parent || !vd_uuid_equal(&base->id, &diff->parent))
+		return false;
+	if (!vd_uuid_is_null(&base->id) || names_base(m, diff->parent_path))
+		return true;
+	return !diff->parent_path && m->mode == MEDIUM_MULTIATTACH &&
+	       diff->virtual_size == base->size;
+}
+
 /* Is the file at m->diff a child of our image, and which UUID has it? Only then may it be used. */
-static int inspect_diff(struct medium *m, const struct vd_uuid *base, struct vd_uuid *id,
-			struct vd_error *err)
+static int inspect_diff(struct medium *m, const struct base *base, struct vd_error *err)
 {
 	struct vd_image_info info;
 	struct vd_disk *disk;
@@ -168,26 +206,32 @@ static int inspect_diff(struct medium *m, const struct vd_uuid *base, struct vd_
 		return r;
 	}
 	r = vd_image_info(disk, 0, &info);
-	if (!r && (!info.has_parent || !vd_uuid_equal(base, &info.parent)))
+	if (!r && !is_child(m, &info, base))
 		r = fail_with(err, -EEXIST,
 			      "%s: it is there already, and no differencing image of %s; "
 			      "name another with diff=", m->diff, m->path);
-	*id = info.uuid;
+	if (!r)
+		m->id = info.uuid;
 	vd_close(disk);
 	return r;
 }
 
-static int make_diff(struct medium *m, const struct vd_uuid *id, struct vd_error *err)
+/* With the id that it had, if it had one. */
+static int make_diff(struct medium *m, struct vd_error *err)
 {
 	struct vd_open_options parent = m->open;
 	struct vd_create_options o = {
 		.format = m->format, .parent = m->path, .parent_format = m->open.format,
-		.parent_open = &parent, .uuid = *id,
+		.parent_open = &parent, .uuid = m->id,
 	};
+	int r;
 
 	if (exists(m->diff))
 		o.flags = VD_CREATE_OVERWRITE;
-	return vd_create(m->diff, &o, err);
+	r = vd_create(m->diff, &o, err);
+	if (!r && lstat(m->diff, &m->made))
+		m->made = (struct stat){0};
+	return r;
 }
 
 /* ---------------------------------------------------------------------------------------- open */
@@ -197,6 +241,7 @@ static int open_diff(struct medium *m, struct vd_error *err)
 {
 	struct vd_open_options open = m->open;
 	CLEANUP_FREE const char **parents = NULL;
+	struct vd_image_info info;
 	unsigned n = 0;
 	int r;
 
@@ -211,18 +256,29 @@ static int open_diff(struct medium *m, struct vd_error *err)
 	open.parents = parents;
 	open.format = NULL;
 	r = vd_open(m->diff, m->flags | VD_OPEN_WRITE, &open, &m->disk, err);
-	if (r || stat(m->diff, &m->made))
-		m->made = (struct stat){0};
+	if (!r && !vd_image_info(m->disk, 0, &info))
+		m->id = info.uuid;
 	return r;
 }
 
-/* While its lock is held, so that it is nobody else's; and only if it is still that file. */
-static bool remove_diff(const struct medium *m)
+/* Is the file still the one that we made? */
+static bool is_made(const struct medium *m)
 {
 	struct stat st;
 
-	return m->disposable && m->disk && !lstat(m->diff, &st) && st.st_ino == m->made.st_ino &&
-	       st.st_dev == m->made.st_dev && !unlink(m->diff);
+	return m->made.st_ino && !lstat(m->diff, &st) && st.st_ino == m->made.st_ino &&
+	       st.st_dev == m->made.st_dev;
+}
+
+/* While its lock is held, so that it is nobody else's; and only if it is still that file. */
+static bool remove_diff(struct medium *m)
+{
+	if (!m->disposable || !is_made(m))
+		return false;
+	/* A power-on that failed closed it. */
+	if (!m->disk && vd_open(m->diff, VD_OPEN_WRITE | VD_OPEN_NO_PARENT, NULL, &m->disk, NULL))
+		return false;
+	return is_made(m) && !unlink(m->diff);
 }
 
 static int close_disk(struct medium *m)
@@ -253,7 +309,7 @@ static void explain_leftover(const struct medium *m, struct vd_error *err)
 	}
 }
 
-static int base_properties(struct medium *m, struct vd_uuid *id, struct vd_error *err)
+static int base_properties(struct medium *m, struct base *base, struct vd_error *err)
 {
 	struct vd_image_info info;
 	struct vd_disk *disk;
@@ -263,7 +319,7 @@ static int base_properties(struct medium *m, struct vd_uuid *id, struct vd_error
 		return r;
 	r = vd_image_info(disk, 0, &info);
 	if (!r) {
-		*id = info.uuid;
+		*base = (struct base){ info.uuid, info.virtual_size };
 		r = name_diff(m, &info);
 		if (r)
 			r = fail_with(err, -ENOMEM, "%s: out of memory", m->path);
@@ -274,7 +330,7 @@ static int base_properties(struct medium *m, struct vd_uuid *id, struct vd_error
 
 static int open_with_diff(struct medium *m, struct vd_error *err)
 {
-	struct vd_uuid base = {{0}}, id = {{0}};
+	struct base base;
 	int r = base_properties(m, &base, err);
 	bool there;
 
@@ -282,7 +338,7 @@ static int open_with_diff(struct medium *m, struct vd_error *err)
 		return r;
 	there = exists(m->diff);
 	if (there)
-		r = inspect_diff(m, &base, &id, err);
+		r = inspect_diff(m, &base, err);
 	if (!r && (!there || m->mode == MEDIUM_IMMUTABLE)) {
 		/* Somebody who uses it has it locked: it must not be pulled away under him. */
 		if (there) {
@@ -292,7 +348,7 @@ static int open_with_diff(struct medium *m, struct vd_error *err)
 			m->disk = NULL;
 		}
 		if (!r)
-			r = make_diff(m, &id, err);
+			r = make_diff(m, err);
 		m->created = !r && !there;
 	}
 	if (!r)
@@ -515,8 +571,7 @@ int medium_unref(struct medium *m)
 
 int medium_power_on(struct medium *m, struct vd_error *err)
 {
-	struct vd_image_info info;
-	struct vd_uuid id = {{0}};
+	bool ours;
 	int r;
 
 	if (m->mode != MEDIUM_IMMUTABLE)
@@ -525,12 +580,12 @@ int medium_power_on(struct medium *m, struct vd_error *err)
 		m->fresh = false;
 		return 0;
 	}
-	if (m->disk && !vd_image_info(m->disk, 0, &info))
-		id = info.uuid;
+	ours = is_made(m) || !exists(m->diff);
 	/* What it holds is thrown away: whether that could be made durable does not matter. */
 	vd_close(m->disk);
 	m->disk = NULL;
-	r = make_diff(m, &id, err);
+	r = ours ? make_diff(m, err) :
+	    fail_with(err, -EEXIST, "%s: somebody put another file there, which is left alone", m->diff);
 	if (!r)
 		r = open_diff(m, err);
 	if (!r)

@@ -163,8 +163,7 @@ static void test_failed_power_on(void)
 	CHECK_EQ(device_size(d), SIZE);
 	device_free(d);
 	CHECK_OK(medium_unref(m));
-
-	unlink(diff);
+	CHECK(access(diff, F_OK));
 
 	/* Attached to a machine that runs, its first use is over. */
 	make(base, "vdi", 0);
@@ -255,6 +254,108 @@ static void test_multiattach_on_raw(void)
 	free(base);
 }
 
+static void make_child(const char *path, const char *parent)
+{
+	struct vd_create_options o = {.format = "vhd", .parent = parent};
+	struct vd_disk *disk;
+
+	CHECK_OK(vd_create(path, &o, NULL));
+	CHECK_OK(vd_open(path, VD_OPEN_WRITE, &(struct vd_open_options){
+				 .parents = (const char *const []){parent, NULL}}, &disk, NULL));
+	CHECK_OK(vd_write(disk, "precious", 8, 65536, 0));
+	CHECK_OK(vd_close(disk));
+}
+
+static void check_child(const char *path, const char *parent)
+{
+	struct vd_disk *disk;
+	char text[8];
+
+	CHECK_OK(vd_open(path, 0, &(struct vd_open_options){
+				 .parents = (const char *const []){parent, NULL}}, &disk, NULL));
+	CHECK_OK(vd_read(disk, text, 8, 65536, 0));
+	CHECK(!memcmp(text, "precious", 8));
+	CHECK_OK(vd_close(disk));
+}
+
+/* Raw images have no ids, so neither do their children record any: all look alike by these. */
+static void test_children_of_others_are_left_alone(void)
+{
+	char *base = test_path("disk.raw"), *other = test_path("disk.img");
+	char *child = test_path("precious.vhd"), *name = test_path("disk-immutable.vhd");
+	struct medium_options o = {.path = base, .mode = MEDIUM_IMMUTABLE, .diff = child};
+
+	make(base, "raw", 0);
+	make(other, "raw", 0);
+	make_child(child, other);
+	refused(&o, "no differencing image of");
+	o.mode = MEDIUM_MULTIATTACH;
+	refused(&o, "no differencing image of");
+	check_child(child, other);
+	/* One that is called as ours would be. */
+	CHECK_OK(rename(child, name));
+	o.mode = MEDIUM_IMMUTABLE;
+	o.diff = NULL;
+	refused(&o, "no differencing image of");
+	check_child(name, other);
+	unlink(name);
+	unlink(base);
+	unlink(other);
+	free(base);
+	free(other);
+	free(child);
+	free(name);
+}
+
+/* Also when somebody puts it there after the medium was opened. */
+static void test_power_on_leaves_others_alone(void)
+{
+	char *base = test_path("disk.vdi"), *diff = test_path("disk-immutable.vdi");
+	char *other = test_path("other.raw");
+	struct medium_options o = {.path = base, .mode = MEDIUM_IMMUTABLE};
+	struct vd_error err = {""};
+	struct medium *m;
+
+	make(base, "vdi", 0);
+	make(other, "raw", 0);
+	m = opened(&o);
+	CHECK_OK(medium_power_on(m, &err));
+	unlink(diff);
+	make_child(diff, other);
+	CHECK_EQ(medium_power_on(m, &err), -EEXIST);
+	CHECK(!medium_disk(m));
+	CHECK_OK(medium_unref(m));
+	check_child(diff, other);
+	unlink(diff);
+	unlink(other);
+	unlink(base);
+	free(base);
+	free(diff);
+	free(other);
+}
+
+static void test_two_formats_in_a_folder(void)
+{
+	char *vdi = test_path("twin.vdi"), *vhd = test_path("twin.vhd");
+	struct medium_options a = {.path = vdi, .mode = MEDIUM_MULTIATTACH};
+	struct medium_options b = {.path = vhd, .mode = MEDIUM_MULTIATTACH};
+	struct medium *m, *n;
+
+	make(vdi, "vdi", 0);
+	make(vhd, "vhd", 0);
+	m = opened(&a);
+	n = opened(&b);
+	CHECK(strcmp(medium_diff(m), medium_diff(n)));
+	unlink(medium_diff(m));
+	unlink(medium_diff(n));
+	CHECK_OK(medium_unref(m));
+	CHECK_OK(medium_unref(n));
+	unlink(vdi);
+	unlink(vhd);
+	free(vdi);
+	free(vhd);
+}
+
 static void test_others(void)
 {
 	char *fixed = test_path("fixed.vdi"), *dynamic = test_path("dynamic.vdi");
@@ -297,6 +398,9 @@ int main(void)
 	test_failed_power_on();
 	test_multiattach();
 	test_multiattach_on_raw();
+	test_children_of_others_are_left_alone();
+	test_power_on_leaves_others_alone();
+	test_two_formats_in_a_folder();
 	test_others();
 	media_free(media);
 	return 0;
