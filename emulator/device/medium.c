@@ -229,6 +229,8 @@ static int make_diff(struct medium *m, struct vd_error *err)
 	if (exists(m->diff))
 		o.flags = VD_CREATE_OVERWRITE;
 	r = vd_create(m->diff, &o, err);
+	if (r == -EINVAL)
+		r = -ENOTSUP;		/* the image's size, not what the caller said */
 	if (!r && lstat(m->diff, &m->made))
 		m->made = (struct stat){0};
 	return r;

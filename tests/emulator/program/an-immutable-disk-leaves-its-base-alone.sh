@@ -92,3 +92,9 @@ stop
 refused 'kept.vdi has it as its parent' disk.vdi
 refused 'base-multiattach.vhd has it as its parent' base.raw
 ! grep -q 'left behind' said || fail "says: $(cat said)"
+
+# No image of 10485761 bytes has differencing ones; nothing was wrong with the words.
+truncate -s 10485761 odd.raw
+status=0
+timeout 10 vimg-emulator serve --controller nvme,socket=s --disk odd.raw,mode=immutable 2>said || status=$?
+[ $status = 1 ] && grep -q 'multiple of 512' said || fail "status $status: $(cat said)"
