@@ -3,6 +3,7 @@ EXTRA_DIST += \
 	scripts/get-guest-tools \
 	%D%/README.md \
 	%D%/a-full-host-disk-is-waited-out.py \
+	%D%/an-iommu-lets-the-data-through.py \
 	%D%/bandwidth-groups-hold-their-limit.py \
 	%D%/boots-by-seabios.py \
 	%D%/boots-by-uefi.py \
