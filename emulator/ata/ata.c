@@ -95,6 +95,11 @@ void ata_drive_init(struct ata_drive *a, struct device *d, const struct ata_opti
 	default_settings(a);
 }
 
+void ata_drive_power_on(struct ata_drive *a)
+{
+	a->sectors = 0;
+}
+
 void ata_drive_free(struct ata_drive *a)
 {
 	free(a->verify);
@@ -235,6 +240,8 @@ bool ata_prepare(struct ata_command *cmd)
 	const struct ata_operation *op = &operations[cmd->in.command];
 	struct ata_drive *a = cmd->drive;
 
+	if (!a->sectors)
+		a->sectors = device_size(a->device) / ATA_SECTOR;
 	cmd->protocol = op->protocol;
 	cmd->direction = op->direction;
 	cmd->length = cmd->moved = 0;

@@ -139,6 +139,7 @@ struct ata_drive {
 	struct ata_verify *verify;
 	struct ata_trim *trim;
 	uint64_t powered;		/* loop_now() */
+	uint64_t sectors;		/* what a guest was told; 0: it was told nothing yet */
 	uint16_t resets;		/* by COMRESET */
 	bool collected;			/* offline data */
 	struct ata_self_tests self_tests;
@@ -152,6 +153,11 @@ struct ata_options {
 /* Powered on. The device must outlive it. */
 void ata_drive_init(struct ata_drive *a, struct device *d, const struct ata_options *o);
 void ata_drive_free(struct ata_drive *a);	/* nothing is running; zeroed memory is allowed */
+/*
+ * The machine was switched on or reset: what was resized has its new size from the next command on.
+ * Until then it keeps the old one, since guests throw out a disk whose size has changed.
+ */
+void ata_drive_power_on(struct ata_drive *a);
 
 enum ata_reset { ATA_RESET_HARD, ATA_RESET_SOFT };
 

@@ -31,7 +31,7 @@ void ata_answer(struct ata_command *cmd, const void *data, size_t length);
 
 static inline uint64_t ata_sectors(const struct ata_drive *a)
 {
-	return device_size(a->device) / ATA_SECTOR;
+	return a->sectors;
 }
 
 /* transfer.c: first and sectors of the registers, in any addressing; fails those beyond the end. */

@@ -116,8 +116,11 @@ static void reset_registers(struct ahci *a)
 	a->resetting = a->pci_reset = false;
 	a->ghc = GHC_AE;
 	a->is = a->index = 0;
-	for (unsigned i = 0; i < a->ports; i++)
+	for (unsigned i = 0; i < a->ports; i++) {
 		ahci_port_power_on(&a->port[i]);
+		if (pci_reset)
+			ata_drive_power_on(&a->port[i].drive);
+	}
 	a->edge = false;
 	pci_set_level(&a->c.pci, false);
 	if (pci_reset)

@@ -415,7 +415,9 @@ void machine_resize(struct machine *m, const char *drive, const char *size, mach
 		done(opaque, 0, NULL, NULL);
 		return;
 	}
-	events_emit(m->events, "resized", d->name, "%s has %" PRIu64 " bytes now", d->name, bytes);
+	events_emit(m->events, "resized", d->name, "%s has %" PRIu64 " bytes now%s", d->name, bytes,
+		    d->station->controller->type->changed ? "" :
+		    ", its guest sees that after the next reset of the machine");
 	gather(m, done, opaque, d->medium, refresh_run, refresh_returned);
 }
 

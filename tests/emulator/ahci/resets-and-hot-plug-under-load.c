@@ -305,23 +305,42 @@ static void test_staggered(void)
 	sata_free(&s);
 }
 
+static uint64_t identified_sectors(void)
+{
+	CHECK_EQ(run(&s, &(struct command){ .command = IDENTIFY, .length = 512 }), OK);
+	return le64(at(&s, DATA + 200));
+}
+
 static void test_resize(void)
 {
-	int r;
+	struct vd_create_options o = {.format = "vdi", .size = DISK_SIZE};
+	char *path = test_path("grows.vdi");
+	struct vd_disk *disk;
 
-	sata_new(&s, memory_disk(DISK_SIZE), NULL);
-	r = medium_resize(device_medium(s.device), 2 * DISK_SIZE, NULL);
-	if (r == -ENOTSUP) {		/* raw disks cannot grow yet */
-		sata_free(&s);
-		return;
-	}
-	CHECK_OK(r);
+	CHECK_OK(vd_create(path, &o, NULL));
+	CHECK_OK(vd_open(path, VD_OPEN_WRITE, NULL, &disk, NULL));
+	sata_new(&s, disk, NULL);
+	CHECK_EQ(identified_sectors(), SECTORS);
+	CHECK_OK(medium_resize(device_medium(s.device), 2 * DISK_SIZE, NULL));
 	device_refresh(s.device);
-	CHECK_EQ(run(&s, &(struct command){ .command = IDENTIFY, .length = 512 }), OK);
-	CHECK_EQ(le64(at(&s, DATA + 200)), 2 * SECTORS);
+	/* A guest that is told another size of a disk that it uses gives the disk up. */
+	CHECK_EQ(identified_sectors(), SECTORS);
+	CHECK(run(&s, &(struct command){ .command = READ_DMA_EXT, .lba = SECTORS, .count = 1,
+					 .length = 512 }) != OK);
+	set_reg(&s, R_GHC, GHC_HR | GHC_IE);
+	turn(&s, 0);
+	sata_start(&s);
+	CHECK_EQ(identified_sectors(), SECTORS);
+	/* The machine is reset: nobody knows the old size any more. */
+	in_process_reset(s.p);
+	turn(&s, 0);
+	sata_start(&s);
+	CHECK_EQ(identified_sectors(), 2 * SECTORS);
 	CHECK_EQ(run(&s, &(struct command){ .command = READ_DMA_EXT, .lba = 2 * SECTORS - 1,
 					    .count = 1, .length = 512 }), OK);
 	sata_free(&s);
+	unlink(path);
+	free(path);
 }
 
 /* ------------------------------------------------------------------------------------- interrupts */
