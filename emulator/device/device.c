@@ -17,6 +17,7 @@
 
 #include "bytes.h"
 #include "checked.h"
+#include "cleanup.h"
 #include "core/dma.h"
 #include "device/medium.h"
 
@@ -652,6 +653,21 @@ static void copy_text(char *to, size_t room, const char *text, const char *other
 }
 
 /*
+ * Two children of one base would look like one disk twice: one of them is told by its path, too. Not
+ * by its own id, since that of an immutable disk's child is a new one each time.
+ */
+static void distinguish(struct vd_uuid *id, const char *path)
+{
+	uint64_t first = fnv(fnv(0xcbf29ce484222325u, id->byte, sizeof(id->byte)), path, strlen(path));
+	uint64_t second = fnv(first, path, strlen(path));
+
+	put_le64(id->byte, first);
+	put_le64(id->byte + 8, second);
+	id->byte[6] = (uint8_t)((id->byte[6] & 0x0f) | 0x80);	/* RFC 9562: one's own way, version 8 */
+	id->byte[8] = (uint8_t)((id->byte[8] & 0x3f) | 0x80);
+}
+
+/*
  * VirtualBox makes the serial number from words 0 and 3 of the UUID of the base (host order, the
  * UUID in its GUID layout), so that snapshots do not change it. A file without a UUID has its path
  * instead.
@@ -661,12 +677,17 @@ static void identify(struct device *d, const struct device_options *o)
 	struct device_identity *id = &d->identity;
 	struct vd_disk *disk = medium_disk(d->medium);
 	struct vd_image_info info;
-	const char *path = medium_path(d->medium);
+	const char *diff = medium_diff(d->medium);
+	const char *leaf = o->distinct && diff ? diff : medium_path(d->medium);
+	CLEANUP_FREE char *real = realpath(leaf, NULL);
+	const char *path = real && o->distinct ? real : leaf;
 	char serial[21];
 	uint64_t hash;
 
 	if (!vd_image_info(disk, vd_depth(disk) - 1, &info))
 		id->uuid = info.uuid;
+	if (o->distinct && !vd_uuid_is_null(&id->uuid))
+		distinguish(&id->uuid, path);
 	hash = vd_uuid_is_null(&id->uuid) ? fnv(0xcbf29ce484222325u, path, strlen(path)) :
 	       fnv(0xcbf29ce484222325u, id->uuid.byte, sizeof(id->uuid.byte));
 	if (vd_uuid_is_null(&id->uuid))

@@ -85,6 +85,8 @@ struct device_options {
 					   ours, and are given up when they are cancelled */
 	struct events *events;		/* NULL: nobody listens */
 	const char *name;		/* for events: "nvme0/1"; copied */
+	bool distinct;			/* the machine has another disk over the same base: the leaf's path
+					   tells them apart, and not the base alone */
 };
 
 /* A drive with that medium, which keeps a reference to it. Belongs to no controller yet. */

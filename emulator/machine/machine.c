@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "checked.h"
 #include "cleanup.h"
 #include "core/fail.h"
 #include "core/socket.h"
@@ -98,6 +99,19 @@ static char *name_room(const struct station *s)
 	return calloc(1, strlen(s->description->name) + NAME_REST);
 }
 
+/* Another disk of the machine with the same identity, which is not the same disk. */
+static bool has_double(const struct machine *m, const struct drive *d)
+{
+	const struct drive *const lists[] = {m->drives, m->arriving};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(lists); i++)
+		for (const struct drive *o = lists[i]; o; o = o->next)
+			if (o->medium != d->medium && device_identity(o->device)->wwn ==
+						      device_identity(d->device)->wwn)
+				return true;
+	return false;
+}
+
 int drive_open(struct station *s, const struct disk_description *d, struct drive **out,
 	       struct vd_error *err)
 {
@@ -135,6 +149,12 @@ int drive_open(struct station *s, const struct disk_description *d, struct drive
 		vd_error_advise(err, &option_words);
 	if (!r) {
 		r = device_new(drive->medium, &device, &drive->device, &why);
+		if (!r && has_double(m, drive)) {
+			device_free(drive->device);
+			drive->device = NULL;
+			device.distinct = true;
+			r = device_new(drive->medium, &device, &drive->device, &why);
+		}
 		if (r)
 			fail_with(err, r, "%.300s: %.700s", d->path, why.text);
 	}

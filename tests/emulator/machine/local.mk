@@ -4,3 +4,6 @@ c_tests += %D%/descriptions-say-what-is-wrong-with-them
 c_tests += %D%/two-disks-never-have-one-name
 %C%_two_disks_never_have_one_name_CPPFLAGS = $(emulator_test_cppflags) $(JSON_CFLAGS)
 %C%_two_disks_never_have_one_name_LDADD = $(emulator_test_libs) $(JSON_LIBS)
+c_tests += %D%/two-disks-never-look-like-one
+%C%_two_disks_never_look_like_one_CPPFLAGS = $(emulator_test_cppflags) $(JSON_CFLAGS)
+%C%_two_disks_never_look_like_one_LDADD = $(emulator_test_libs) $(JSON_LIBS)
