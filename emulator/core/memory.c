@@ -218,11 +218,12 @@ void memory_unpin(struct memory_region *r)
 	}
 }
 
-/* It cannot be found any more. */
+/* It cannot be found any more; nor are messages sent for those who still have it. */
 static void leave_array(struct memory_region *r)
 {
 	struct guest_memory *m = r->memory;
 
+	r->remote = (struct memory_remote){0};
 	r->left = &m->left;
 	r->next_left = m->left;
 	if (m->left)

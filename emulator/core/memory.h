@@ -53,8 +53,8 @@ int memory_map(struct guest_memory *m, uint64_t address, uint64_t size, int fd, 
 	       unsigned access);
 /*
  * Removes the regions that lie inside the range; one that sticks out of it is an error (-EINVAL),
- * none -ENOENT. They cannot be found any more at once; `done` is called when nobody uses them,
- * perhaps before this returns.
+ * none -ENOENT. They cannot be found any more at once, and remote ones have no functions any more
+ * (memory_remote_of); `done` is called when nobody uses them, perhaps before this returns.
  */
 int memory_unmap(struct guest_memory *m, uint64_t address, uint64_t size,
 		 void (*done)(void *opaque), void *opaque);
@@ -65,6 +65,7 @@ void memory_unmap_all(struct guest_memory *m, void (*done)(void *opaque), void *
  * What waits for pins takes too long, and the client is told that its memory is its own again: I/O
  * that still goes on moves data of nobody's from now on (mapping.h says how, and where that ends).
  * For what was unmapped with that opaque; or for all that is pinned, which stays mapped for others.
+ * Remote memory is none of this: there the front end, which sends the messages, has to refuse to.
  */
 void memory_forget(struct guest_memory *m, const void *opaque);
 void memory_forget_all(struct guest_memory *m);

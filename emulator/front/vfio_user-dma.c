@@ -7,7 +7,8 @@
  *	ticket	  one message of it on its way, no longer than the client allows; some at a time
  *
  * A client that waits for our answer to a reset or an unmap cannot answer our messages (QEMU holds
- * its lock meanwhile), and what they fetch is of no use any more: such transfers are cancelled. A
+ * its lock meanwhile), and what they fetch is of no use any more: such transfers are cancelled. Nor
+ * do new ones begin, for I/O that ends before the end of a reset, or in memory that was unmapped. A
  * ticket's number changes each time, so that an answer which comes late finds nobody.
  */
 #include "front/vfio_user-int.h"
@@ -237,8 +238,9 @@ static void begin(struct vfio_user *v, struct vfio_transfer t)
 		return;
 	}
 	*kept = t;
-	if (v->state != VFIO_CONNECTED || !t.length) {
-		kept->status = t.length ? -ENOTCONN : 0;
+	/* The controller takes nothing new before the end of a reset: this is what began before it. */
+	if (v->state != VFIO_CONNECTED || v->resetting || !t.length) {
+		kept->status = !t.length ? 0 : v->resetting ? -ECANCELED : -ENOTCONN;
 		kept->begun = kept->length;
 		finish(v, kept);
 		return;

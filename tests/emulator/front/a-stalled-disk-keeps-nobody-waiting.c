@@ -3,12 +3,15 @@
  * A disk's storage stalls under NVMe: unmap and reset are answered in time, registers at once, and a
  * client that leaves is followed by the next one as soon as the storage goes on. The disk is taken
  * for a local file, whose I/O goes straight to the guest's memory: what is late does not get there.
+ * Nor is it sent to memory without a descriptor.
  */
 #include <time.h>
 
 #include "emulator-test.h"
 #include "front/rings.h"
 #include "front/server.h"
+
+#define REMOTE 0x10000000ull
 
 static struct vd_storage *stall;
 static struct client c;
@@ -28,12 +31,17 @@ static void set_stalled(bool on)
 }
 
 /* A read of a block that nobody has in memory. */
-static void begin_read(void)
+static void begin_read_to(uint64_t address)
 {
-	rings_submit(&g, &g.io, NVME_IO_READ, RINGS_DATA, 64, 0, 7);
+	rings_submit(&g, &g.io, NVME_IO_READ, address, 64, 0, 7);
 	for (unsigned i = 0; i < 5000 && !storage_stall_waiting(stall); i++)
 		usleep(1000);
 	CHECK(storage_stall_waiting(stall) > 0);
+}
+
+static void begin_read(void)
+{
+	begin_read_to(RINGS_DATA);
 }
 
 static void join(struct server *s)
@@ -107,6 +115,52 @@ static void a_reset_is_answered(struct server *s)
 	reads_work();
 }
 
+static void map_remote(void)
+{
+	CHECK_OK(client_map(&c, REMOTE, RINGS_SIZE, -1, 0));
+}
+
+/* The answers to these come after all that was sent before them. */
+static void nothing_is_sent(struct server *s)
+{
+	let_go_on(s);
+	for (unsigned i = 0; i < 2; i++)
+		client_read(&c, 0, NVME_REG_CSTS, 4);
+	CHECK_EQ(c.dma_writes, 0);
+}
+
+static void remote_memory_is_spared(struct server *s)
+{
+	struct client_message m;
+
+	c.remote = calloc(1, RINGS_SIZE);
+	c.remote_address = REMOTE;
+	c.remote_size = RINGS_SIZE;
+	map_remote();
+	set_stalled(true);
+	begin_read_to(REMOTE);
+	CHECK_OK(client_unmap(&c, REMOTE, RINGS_SIZE));
+	/* Others may have the addresses by now. */
+	map_remote();
+	nothing_is_sent(s);
+	CHECK(rings_await(&g, &g.io) != 0);
+	set_stalled(true);
+	begin_read_to(REMOTE);
+	CHECK_OK(client_reset(&c));
+	nothing_is_sent(s);
+	/* It is not for ever. */
+	CHECK_OK(client_reset(&c));
+	client_write(&c, CLIENT_CONFIG, 4, 6, 2);
+	rings_enable(&g);
+	rings_submit(&g, &g.io, NVME_IO_READ, REMOTE, 64, 0, 7);
+	CHECK(client_receive(&c, &m));
+	client_serve(&c, &m);
+	CHECK_EQ(rings_await(&g, &g.io), 0);
+	CHECK_EQ(c.dma_writes, 1);
+	free(c.remote);
+	c.remote = NULL;
+}
+
 static void the_next_client_finds_order(struct server *s)
 {
 	set_stalled(true);
@@ -140,6 +194,7 @@ int main(void)
 	join(&s);
 	reads_work();
 	a_reset_is_answered(&s);
+	remote_memory_is_spared(&s);
 	the_next_client_finds_order(&s);
 	/* A server that stops ends it, too. */
 	set_stalled(true);
