@@ -115,7 +115,7 @@ static void reset_registers(struct ahci *a)
 
 	a->resetting = a->pci_reset = false;
 	a->ghc = GHC_AE;
-	a->is = a->index = 0;
+	a->is = 0;
 	for (unsigned i = 0; i < a->ports; i++) {
 		ahci_port_power_on(&a->port[i]);
 		if (pci_reset)
@@ -138,7 +138,7 @@ static void reset_when_idle(struct ahci *a)
 static void begin_reset(struct ahci *a)
 {
 	a->resetting = true;
-	a->ghc |= GHC_HR;
+	a->ghc = GHC_AE | GHC_HR;
 	for (unsigned i = 0; i < a->ports; i++)
 		ahci_port_stop(&a->port[i]);
 	reset_when_idle(a);
@@ -146,6 +146,8 @@ static void begin_reset(struct ahci *a)
 
 static void reset(struct controller *c)
 {
+	/* Not at the end: it may be written to before that, when all else may not. */
+	ahci_of(c)->index = 0;
 	ahci_of(c)->pci_reset = true;
 	begin_reset(ahci_of(c));
 }

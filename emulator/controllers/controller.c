@@ -143,6 +143,8 @@ void controller_reset(struct controller *c, void (*done)(void *opaque), void *op
 	c->reset_done = done;
 	c->reset_opaque = opaque;
 	c->resetting = true;
+	pci_reset(&c->pci);
+	pci_set_pending(&c->pci, true);
 	c->type->reset(c);
 }
 
@@ -154,7 +156,7 @@ void controller_reset_done(struct controller *c)
 		return;
 	c->resetting = false;
 	c->reset_done = NULL;
-	pci_reset(&c->pci);
+	pci_set_pending(&c->pci, false);
 	if (done)
 		done(c->reset_opaque);
 }

@@ -11,9 +11,11 @@
  *  - The guest is not trusted: what comes from its memory is copied once, then checked. Bad input
  *    becomes a status of the protocol. Loops over guest-made lists are bounded. Every command
  *    completes exactly once or is ended by a reset.
- *  - Resets: `reset` brings the registers to their power-on state once nothing is in flight any
- *    more. It calls controller_reset_done() when that is so, perhaps at once. Register accesses may
- *    come in between, and find the controller in its in-progress state. Resets by the guest through
+ *  - Resets: `reset` ends all I/O, and calls controller_reset_done() when nothing is in flight any
+ *    more and registers are in their power-on state, perhaps at once. Register accesses may come in
+ *    between, and find the controller in its in-progress state: since the guest may have been told
+ *    that it is over, what it writes then is either ignored or stays. `reset` may come again before
+ *    the end, which is one for all. Resets by the guest through
  *    registers are the controller's own business, with the same device_quiesce().
  *  - attach, detach and changed may come at any time while a guest runs: hot plug.
  */
@@ -129,7 +131,8 @@ void controller_free(struct controller *c);
 void controller_read(struct controller *c, unsigned bar, uint64_t offset, void *buf, uint32_t n);
 void controller_write(struct controller *c, unsigned bar, uint64_t offset, const void *buf,
 		      uint32_t n);
-/* done() is called when it is over, perhaps before this returns. One at a time. */
+/* Configuration space is reset at once. done() is called when all is over, perhaps before this returns;
+ * once, for the last caller, when it is asked for again in the meantime. */
 void controller_reset(struct controller *c, void (*done)(void *opaque), void *opaque);
 int controller_attach(struct controller *c, struct device *d, const struct option_values *address,
 		      struct vd_error *err);

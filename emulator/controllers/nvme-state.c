@@ -4,8 +4,8 @@
  * 3.1.6, 7.3, 7.6).
  *
  * A reset first ends all I/O: namespaces in use are quiesced, and CSTS.RDY stays 1 until the last
- * command came back; completions are dropped in the meantime. Register writes may come in between;
- * CC.EN set again takes effect when the reset is over. A shutdown takes no more commands, lets
+ * command came back; completions are dropped in the meantime. Register writes may come in between,
+ * and stay; CC.EN set again takes effect when the reset is over. A shutdown takes no more commands, lets
  * those that run end, then flushes all namespaces; normal and abrupt ones are alike.
  */
 #include "controllers/nvme.h"
@@ -123,13 +123,13 @@ static void shut_down(struct nvme *n)
 
 /* ------------------------------------------------------------------------------------ resets */
 
+/* But the status, which tells of the end. */
 static void reset_registers(struct nvme *n)
 {
 	n->cc = 0;
 	n->aqa = 0;
 	n->asq = n->acq = 0;
-	n->csts = 0;
-	n->full_reset = false;
+	n->intms = 0;
 }
 
 static void forget_queues(struct nvme *n)
@@ -165,10 +165,7 @@ static void stopped(struct nvme *n)
 	nvme_settings_default(&n->set);
 	n->state = NVME_OFF;
 	n->halted = n->report_reset = false;
-	n->intms = 0;
 	n->csts = 0;
-	if (n->full_reset)
-		reset_registers(n);
 	nvme_update_level(n);
 	if (n->cc & NVME_CC_EN)
 		enable(n);
@@ -203,10 +200,12 @@ static void namespace_stopped(void *opaque)
 
 void nvme_stop(struct nvme *n, bool full)
 {
-	n->full_reset |= full;
+	if (full)
+		reset_registers(n);
 	if (n->state == NVME_STOPPING)
 		return;
 	n->state = NVME_STOPPING;
+	n->intms = 0;
 	for (unsigned i = 1; i <= NVME_NAMESPACES; i++) {
 		struct nvme_namespace *ns = &n->ns[i];
 

@@ -169,8 +169,7 @@ struct nvme {
 	uint64_t asq, acq;
 
 	enum nvme_state state;
-	bool full_reset;		/* STOPPING for a PCI reset: registers, too, */
-	bool report_reset;		/* and controller_reset_done() is waited for */
+	bool report_reset;		/* controller_reset_done() is waited for */
 	bool halted;			/* shutting or shut down, or fatal: takes no commands */
 	bool flushing, flush_again;	/* for a shutdown; for one that came in between, too */
 	struct device_request flush;	/* the shutdown's */

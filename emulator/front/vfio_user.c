@@ -191,8 +191,7 @@ void vfio_begin_reset(struct vfio_user *v)
 {
 	vfio_dma_cancel(v, 0, UINT64_MAX, -ECANCELED);
 	vfio_forget_commands(v);
-	if (v->resetting)
-		return;
+	/* One that is late may have been overtaken by what this one has to undo. */
 	v->resetting = true;
 	controller_reset(v->c, reset_over, v);
 }

@@ -21,9 +21,11 @@ enum {
 
 #define EXPRESS_FLR_CAPABLE (1u << 28)
 #define EXPRESS_FLR (1u << 15)		/* in device control */
+#define EXPRESS_PENDING (1u << 5)	/* in device status */
 #define ADVANCED_PENDING_CAPABLE (1u << 0)
 #define ADVANCED_FLR_CAPABLE (1u << 1)
 #define ADVANCED_FLR (1u << 0)		/* in control */
+#define ADVANCED_PENDING (1u << 0)	/* in status */
 
 void pci_init(struct pci *p, const struct pci_ids *ids)
 {
@@ -152,7 +154,6 @@ void pci_add_express(struct pci *p, uint8_t at)
 	put_le16(p->config + at + 0x12, 0x11);
 }
 
-/* Nothing is ever pending when the guest can look: a reset is over when it is answered. */
 void pci_add_advanced(struct pci *p, uint8_t at)
 {
 	p->advanced = at = pci_add_capability(p, CAP_ADVANCED, at, 6);
@@ -224,6 +225,14 @@ void pci_reset(struct pci *p)
 	for (unsigned i = 0; i < PCI_CONFIG_SIZE; i++)
 		p->config[i] &= (uint8_t)~(p->writable[i] | p->clears[i]);
 	pci_set_level(p, false);
+}
+
+void pci_set_pending(struct pci *p, bool pending)
+{
+	if (p->pcie)
+		p->config[p->pcie + 0x0a] = pending ? EXPRESS_PENDING : 0;
+	if (p->advanced)
+		p->config[p->advanced + 5] = pending ? ADVANCED_PENDING : 0;
 }
 
 /* --------------------------------------------------------------------------------- interrupts */

@@ -108,6 +108,8 @@ void pci_config_read(struct pci *p, uint32_t offset, void *buf, uint32_t length)
 void pci_config_write(struct pci *p, uint32_t offset, const void *buf, uint32_t length);
 /* Everything that the guest wrote is undone; capabilities stay. */
 void pci_reset(struct pci *p);
+/* Transactions Pending: a reset was begun, and waits for I/O. */
+void pci_set_pending(struct pci *p, bool pending);
 /* Which interrupts are on from now on; INTX with 0 vectors: none but INTx. */
 void pci_set_irq(struct pci *p, enum pci_irq_kind kind, unsigned vectors);
 

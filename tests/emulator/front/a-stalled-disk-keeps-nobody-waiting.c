@@ -3,7 +3,7 @@
  * A disk's storage stalls under NVMe: unmap and reset are answered in time, registers at once, and a
  * client that leaves is followed by the next one as soon as the storage goes on. The disk is taken
  * for a local file, whose I/O goes straight to the guest's memory: what is late does not get there.
- * Nor is it sent to memory without a descriptor.
+ * Nor is it sent to memory without a descriptor, and what the guest wrote after a late reset stays.
  */
 #include <time.h>
 
@@ -12,6 +12,8 @@
 #include "front/server.h"
 
 #define REMOTE 0x10000000ull
+
+enum { COMMAND = 4, BAR0 = 0x10, EXPRESS = 0x78 };
 
 static struct vd_storage *stall;
 static struct client c;
@@ -161,6 +163,55 @@ static void remote_memory_is_spared(struct server *s)
 	c.remote = NULL;
 }
 
+static uint32_t config(uint32_t at, unsigned n)
+{
+	return (uint32_t)client_read(&c, CLIENT_CONFIG, at, n);
+}
+
+static bool is_pending(void)
+{
+	return config(EXPRESS + 10, 2) & 1u << 5;
+}
+
+/* Answered while the read is still under way: all is as at power-on, but that it says so. */
+static void reset_function_late(void)
+{
+	client_write(&c, CLIENT_CONFIG, EXPRESS + 8, 1u << 15, 2);
+	CHECK(is_pending());
+	CHECK(client_read(&c, 0, NVME_REG_CSTS, 4) & NVME_CSTS_RDY);
+	CHECK_EQ(config(COMMAND, 2), 0);
+	CHECK_EQ(config(BAR0, 4) >> 16, 0);
+	CHECK_EQ(client_read(&c, 0, NVME_REG_ASQ, 8), 0);
+	CHECK_EQ(client_read(&c, 0, NVME_REG_CC, 4), 0);
+}
+
+/* What the guest sets up after a function-level reset is not undone when its late end comes. */
+static void a_late_reset_undoes_nothing(struct server *s)
+{
+	CHECK_EQ(config(EXPRESS, 1), 0x10);
+	CHECK(!is_pending());
+	set_stalled(true);
+	begin_read();
+	/* Twice: the second one finds the first under way. */
+	for (unsigned i = 0; i < 2; i++) {
+		reset_function_late();
+		client_write(&c, CLIENT_CONFIG, COMMAND, 6, 2);
+		client_write(&c, CLIENT_CONFIG, BAR0, 0xfebf0000, 4);
+		client_write(&c, 0, NVME_REG_ASQ, 0x1000, 8);
+		client_write(&c, 0, NVME_REG_CC, 4 << 20 | 6 << 16, 4);
+	}
+	let_go_on(s);
+	while (is_pending())
+		usleep(1000);
+	CHECK_EQ(config(COMMAND, 2), 6);
+	CHECK_EQ(config(BAR0, 4) >> 16, 0xfebf);
+	CHECK_EQ(client_read(&c, 0, NVME_REG_ASQ, 8), 0x1000);
+	CHECK_EQ(client_read(&c, 0, NVME_REG_CC, 4), 4 << 20 | 6 << 16);
+	CHECK_EQ(client_read(&c, 0, NVME_REG_CSTS, 4), 0);
+	rings_enable(&g);
+	reads_work();
+}
+
 static void the_next_client_finds_order(struct server *s)
 {
 	set_stalled(true);
@@ -195,6 +246,7 @@ int main(void)
 	reads_work();
 	a_reset_is_answered(&s);
 	remote_memory_is_spared(&s);
+	a_late_reset_undoes_nothing(&s);
 	the_next_client_finds_order(&s);
 	/* A server that stops ends it, too. */
 	set_stalled(true);
