@@ -292,12 +292,11 @@ void nvme_doorbell(struct nvme *n, uint32_t index, uint32_t value)
 
 /* ------------------------------------------------------------------------------- submissions */
 
-static void run(struct nvme_command *c, const void *entry)
+static void run(struct nvme_command *c)
 {
 	struct nvme *n = c->n;
 	uint16_t status;
 
-	memcpy(c->sqe, entry, NVME_SQE);
 	c->cid = le16(c->sqe + 2);
 	c->state = NVME_COMMAND_BUSY;
 	c->ns = NULL;
@@ -312,7 +311,17 @@ static void run(struct nvme_command *c, const void *entry)
 static bool can_run(const struct nvme *n, const struct nvme_sq *sq)
 {
 	return n->state == NVME_READY && !n->halted && sq->head != sq->tail && sq->free &&
-	       !sq->deletion && !dma_budget_spent(&n->c.budget);
+	       !sq->deletion && !sq->held;
+}
+
+/* Its namespace has no room for one more: the ring waits, and no other one. */
+static bool is_held(struct nvme_command *c)
+{
+	uint32_t id = nvme_nsid(c);
+
+	if (c->sq->id && id <= NVME_NAMESPACES && dma_budget_spent(&c->n->ns[id].budget))
+		c->sq->held = &c->n->ns[id];
+	return c->sq->held;
 }
 
 static unsigned run_some(struct nvme *n, struct nvme_sq *sq, unsigned most)
@@ -328,15 +337,18 @@ static unsigned run_some(struct nvme *n, struct nvme_sq *sq, unsigned most)
 			nvme_fatal(n);
 			break;
 		}
+		memcpy(c->sqe, entry, NVME_SQE);
+		if (is_held(c))
+			break;
 		sq->free = c->next;
 		sq->in_flight++;
 		sq->head = sq->head + 1 == sq->size ? 0 : sq->head + 1;
-		run(c, entry);
+		run(c);
 	}
 	return ran;
 }
 
-/* True: it has more. One that waits for room in its pool, or for data of others to be moved, is
+/* True: it has more. One that waits for room, in its pool or of its first command's namespace, is
  * scheduled when there is some. */
 static bool serve(struct nvme *n, struct nvme_sq *sq, unsigned *budget)
 {
@@ -471,11 +483,14 @@ void nvme_wake(struct nvme_command *c)
 
 void nvme_budget_changed(void *opaque, bool spent)
 {
-	struct nvme *n = opaque;
+	struct nvme_namespace *ns = opaque;
+	struct nvme *n = ns->n;
 
 	for (unsigned i = 0; !spent && i < NVME_QUEUES; i++)
-		if (n->sq[i] && n->sq[i]->head != n->sq[i]->tail)
+		if (n->sq[i] && n->sq[i]->held == ns) {
+			n->sq[i]->held = NULL;
 			schedule(n, n->sq[i]);
+		}
 }
 
 /* What it used is given back first: who waits for that may look at it now. */
@@ -491,10 +506,10 @@ static void let_go(struct nvme_command *c)
 	if (c->dma.length > LARGE)
 		dma_free(&c->dma);
 	dma_reset(&c->dma);
-	dma_discharge(&c->n->c.budget, &c->charged);
 	c->ns = NULL;
 	c->n->active--;
 	if (ns) {
+		dma_discharge(&ns->budget, &c->charged);
 		ns->active--;
 		nvme_namespace_idle(ns);
 	}

@@ -302,6 +302,8 @@ static int nvme_realize(struct controller *c, struct vd_error *err)
 	for (unsigned i = 0; i <= NVME_NAMESPACES; i++) {
 		n->ns[i].n = n;
 		n->ns[i].id = i;
+		n->ns[i].budget = (struct dma_budget){ .changed = nvme_budget_changed,
+						       .opaque = &n->ns[i] };
 	}
 	n->process = (struct loop_task){ .run = nvme_process, .opaque = n };
 	n->signal = (struct loop_task){ .run = nvme_signal, .opaque = n };
@@ -309,7 +311,6 @@ static int nvme_realize(struct controller *c, struct vd_error *err)
 	n->abort_timer = (struct loop_timer){ .fired = nvme_abort_timeout, .opaque = n };
 	n->count.since = loop_now();
 	nvme_settings_default(&n->set);
-	c->budget = (struct dma_budget){ .changed = nvme_budget_changed, .opaque = n };
 	describe(&c->pci, 1 + n->io_queues);
 	return 0;
 }

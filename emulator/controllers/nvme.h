@@ -47,6 +47,7 @@ struct nvme_namespace {
 	struct device *device;		/* NULL: there is none */
 	uint32_t id;
 	unsigned active;		/* commands that use it */
+	struct dma_budget budget;	/* of those */
 	uint16_t recovery;		/* TLER of the error recovery feature */
 	bool changed;			/* in the changed namespace list */
 
@@ -84,6 +85,7 @@ struct nvme_sq {
 	struct nvme_sq *next;		/* among those that are ready */
 	bool ready;
 	struct nvme_command *deletion;	/* the command that deletes it, while that waits */
+	struct nvme_namespace *held;	/* whose budget its first command waits for, or NULL */
 	struct nvme_command *free;
 	unsigned in_flight;		/* taken from the pool */
 	unsigned commands;
@@ -119,7 +121,7 @@ struct nvme_command {
 	void (*then)(struct nvme_command *c);	/* when its data is in `buffer` */
 	uint8_t *buffer;		/* owned */
 	uint32_t buffer_length;
-	uint64_t charged;		/* bytes of data, of the controller's budget */
+	uint64_t charged;		/* bytes of data, of the namespace's budget */
 	struct iovec bounce;		/* of `buffer`, for the device */
 	struct nvme_skip *skip;		/* parts of the data that the guest does not want; owned */
 	unsigned skips;
@@ -263,9 +265,11 @@ uint16_t nvme_send(struct nvme_command *c, const void *data, uint32_t have, uint
 uint16_t nvme_fetch(struct nvme_command *c, uint32_t length, void (*then)(struct nvme_command *c));
 uint16_t nvme_dma_status(int status);
 bool nvme_buffer(struct nvme_command *c, uint32_t length);
+/* What uses no namespace, as admin commands, is bounded by the room of its ring's pool. */
 static inline void nvme_charge(struct nvme_command *c, uint32_t bytes)
 {
-	dma_charge(&c->n->c.budget, &c->charged, bytes);
+	if (c->ns)
+		dma_charge(&c->ns->budget, &c->charged, bytes);
 }
 
 /* nvme-admin.c */

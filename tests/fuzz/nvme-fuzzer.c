@@ -117,12 +117,12 @@ static void start(void)
 static bool is_idle(void *opaque)
 {
 	const struct nvme *n = (const struct nvme *)guest.p->c;
-	bool busy = n->active || n->c.budget.charged || n->flushing || n->state == NVME_STOPPING;
+	bool busy = n->active || n->flushing || n->state == NVME_STOPPING;
 
 	(void)opaque;
 	for (unsigned i = 0; i <= NVME_NAMESPACES; i++)
-		busy |= n->ns[i].active || n->ns[i].leaving || n->ns[i].stopping ||
-			n->ns[i].stopped;
+		busy |= n->ns[i].active || n->ns[i].budget.charged || n->ns[i].leaving ||
+			n->ns[i].stopping || n->ns[i].stopped;
 	for (unsigned i = 0; i < NVME_QUEUES; i++) {
 		const struct nvme_sq *sq = n->sq[i];
 		unsigned free = 0;
