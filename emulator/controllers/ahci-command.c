@@ -178,7 +178,7 @@ static void let_go(struct ahci_slot *s)
 	if (s->charged > LARGE)
 		dma_free(&s->dma);
 	s->active = false;
-	dma_discharge(&s->port->hba->c.budget, &s->charged);
+	dma_discharge(&s->port->budget, &s->charged);
 }
 
 /* What ends while the port halts or after an error is not told: the guest learns from the reset. */
@@ -279,7 +279,7 @@ static int add_ranges(struct ahci_slot *s, uint64_t table, unsigned entries)
 		r = dma_add(&s->dma, le64(at) & ~1ull, n);
 		left -= n;
 	}
-	dma_charge(&s->port->hba->c.budget, &s->charged,
+	dma_charge(&s->port->budget, &s->charged,
 		   s->dma.length + (uint64_t)i * PRD_COST);
 	return r;
 }
@@ -347,12 +347,15 @@ static void begin(struct ahci_slot *s, const uint8_t *fis, uint64_t table, unsig
 		ata_submit(&s->cmd, NULL, 0);
 }
 
-/* A frame with C = 0: the device control register. Its one bit of interest is software reset. */
+/* A frame with C = 0: the device control register. Its one bit of interest is software reset, which
+ * ends what waits for room like what is in flight. */
 static void control(struct ahci_port *p, unsigned n, const uint8_t *fis, uint32_t flags)
 {
 	p->ci &= ~(1u << n);
 	if (fis[15] & 4) {
 		p->soft_reset = true;
+		p->ci &= ~p->held;
+		p->held = 0;
 		p->tfd = flags & HEADER_CLEAR_BUSY ? ATA_DRDY : ATA_BSY;
 		ahci_port_halt(p);
 	} else if (p->soft_reset) {
@@ -369,6 +372,13 @@ static bool is_frame(const struct ahci_port *p, const uint8_t *fis, uint32_t fla
 	if (fis[1] & 0xf || flags >> 12 & 0xf)
 		return false;			/* there is no port multiplier */
 	return !(fis[1] & 0x80) || !p->soft_reset;
+}
+
+static void hold(struct ahci_port *p, unsigned n)
+{
+	if (!p->held)
+		p->held_first = n;
+	p->held |= 1u << n;
 }
 
 static void issue(struct ahci_port *p, unsigned n)
@@ -390,6 +400,8 @@ static void issue(struct ahci_port *p, unsigned n)
 	} else if (!is_frame(p, fis, le32(header)) || s->active) {
 		p->serr |= SERR_PROTOCOL;
 		ahci_port_fail(p, IS_IFS);
+	} else if (fis[1] & 0x80 && dma_budget_spent(&p->budget)) {
+		hold(p, n);
 	} else if (fis[1] & 0x80) {
 		begin(s, fis, table, le32(header) >> 16);
 	} else {
@@ -408,18 +420,12 @@ void ahci_slot_init(struct ahci_port *p, struct ahci_slot *s)
 
 static bool may_issue(const struct ahci_port *p)
 {
-	struct ahci *a = p->hba;
-
-	if (!p->ci || !p->running || !(p->cmd & CMD_ST) || !p->link || p->failed || p->halting ||
-	    p->busy != NO_SLOT || a->resetting)
-		return false;
-	if (!dma_budget_spent(&a->c.budget))
-		return true;
-	a->held = true;
-	return false;
+	return p->ci & ~p->held && p->running && p->cmd & CMD_ST && p->link && !p->failed &&
+	       !p->halting && p->busy == NO_SLOT && !p->hba->resetting;
 }
 
-/* Slots in turn. Each step takes a bit of CI, or makes the port busy or failed. */
+/* Slots in turn. Each step takes a bit of CI, or holds it, or makes the port busy or failed. Held
+ * commands are passed by control frames alone, and go on with the first of them. */
 void ahci_port_issue(struct ahci_port *p)
 {
 	if (p->issuing)
@@ -428,7 +434,7 @@ void ahci_port_issue(struct ahci_port *p)
 	while (may_issue(p)) {
 		unsigned n = p->next;
 
-		while (!(p->ci & 1u << n))
+		while (!(p->ci & ~p->held & 1u << n))
 			n = (n + 1) % AHCI_SLOTS;
 		p->next = (n + 1) % AHCI_SLOTS;
 		issue(p, n);

@@ -184,7 +184,7 @@ static uint32_t read_command(const struct ahci_port *p)
 
 static void stop(struct ahci_port *p)
 {
-	p->ci = p->sact = 0;
+	p->ci = p->sact = p->held = 0;
 	p->failed = false;
 	p->next = 0;
 	ahci_port_halt(p);
@@ -309,13 +309,13 @@ void ahci_port_write(struct ahci_port *p, unsigned offset, uint32_t value)
 void ahci_port_stop(struct ahci_port *p)
 {
 	ahci_port_link_down(p);
-	p->ci = p->sact = 0;
+	p->ci = p->sact = p->held = 0;
 }
 
 void ahci_port_power_on(struct ahci_port *p)
 {
 	p->clb = p->fb = 0;
-	p->is = p->ie = p->sctl = p->serr = p->sact = p->ci = 0;
+	p->is = p->ie = p->sctl = p->serr = p->sact = p->ci = p->held = 0;
 	p->cmd = p->hba->staggered ? 0 : CMD_SUD;
 	p->tfd = TFD_NOTHING;
 	p->sig = SIGNATURE_NONE;

@@ -47,19 +47,21 @@ static bool pending(struct ahci *a)
 }
 
 /* What was held back for want of room. */
-static void go_on(struct ahci *a)
+static void go_on(struct ahci_port *p)
 {
-	a->held = false;
-	for (unsigned i = 0; i < a->ports; i++)
-		ahci_port_issue(&a->port[i]);
+	if (!p->held || dma_budget_spent(&p->budget))
+		return;
+	p->held = 0;
+	p->next = p->held_first;
+	ahci_port_issue(p);
 }
 
 static void budget_changed(void *opaque, bool spent)
 {
-	struct ahci *a = opaque;
+	struct ahci_port *p = opaque;
 
-	if (!spent && a->held)
-		loop_defer(a->c.loop, &a->round);
+	if (!spent && p->held)
+		loop_defer(p->hba->c.loop, &p->hba->round);
 }
 
 /* At the end of each round in which something happened: one frame for all tags of a port, one
@@ -71,8 +73,8 @@ static void round_end(void *opaque)
 
 	for (unsigned i = 0; i < a->ports; i++)
 		ahci_port_report(&a->port[i]);
-	if (a->held && !dma_budget_spent(&a->c.budget))
-		go_on(a);
+	for (unsigned i = 0; i < a->ports; i++)
+		go_on(&a->port[i]);
 	edge = a->edge;
 	a->edge = false;
 	high = pending(a);
@@ -371,6 +373,7 @@ static void init_port(struct ahci *a, unsigned number)
 	struct ahci_port *p = &a->port[number];
 
 	p->hba = a;
+	p->budget = (struct dma_budget){ .changed = budget_changed, .opaque = p };
 	p->number = number;
 	p->slot = a->slots + number * AHCI_SLOTS;
 	for (unsigned i = 0; i < AHCI_SLOTS; i++)
@@ -400,7 +403,6 @@ static int realize(struct controller *c, struct vd_error *err)
 	a->cap = CAP_FIXED | (a->staggered ? CAP_STAGGERED : 0) | (AHCI_SLOTS - 1) << 8 |
 		 (a->ports - 1);
 	a->round = (struct loop_task){ .run = round_end, .opaque = a };
-	c->budget = (struct dma_budget){ .changed = budget_changed, .opaque = a };
 	describe(&c->pci);
 	for (unsigned i = 0; i < a->ports; i++)
 		init_port(a, i);

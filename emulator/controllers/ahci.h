@@ -89,6 +89,9 @@ struct ahci_port {
 	unsigned active;		/* slots */
 	int busy;			/* the slot of a command that is not queued */
 	unsigned next;			/* slot to look at first */
+	struct dma_budget budget;	/* of its commands */
+	uint32_t held;			/* slots whose command waits for the budget */
+	unsigned held_first;		/* of them */
 	uint32_t finished;		/* tags that the guest is not told of yet */
 	bool issuing;
 
@@ -105,8 +108,6 @@ struct ahci {
 	struct ahci_port *port;
 	struct ahci_slot *slots;
 	bool resetting, pci_reset;
-
-	bool held;			/* a port waits for the budget */
 
 	struct loop_task round;
 	bool edge;			/* something new to interrupt for */

@@ -228,7 +228,7 @@ static void test_much(void)
 	CHECK_EQ(wait_for(&s, 0xfff), OK);
 	CHECK_EQ(port_reg(&s, P_CI), 0);
 	in_process_settle(s.p);
-	CHECK_EQ(s.p->c->budget.charged, 0);
+	CHECK_EQ(((struct ahci *)s.p->c)->port[0].budget.charged, 0);
 	sata_free(&s);
 }
 
