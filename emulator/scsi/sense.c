@@ -113,7 +113,7 @@ bool refuse_io(struct scsi_command *cmd, enum device_op op, int error, uint64_t 
 	case -ENOSPC:
 		return refuse(cmd, DATA_PROTECT, ASC_NO_SPACE);
 	default:
-		if (op == DEVICE_READ)
+		if (op == DEVICE_READ || op == DEVICE_MAP)
 			return refuse_at(cmd, MEDIUM_ERROR, ASC_READ_ERROR, lba);
 		if (op == DEVICE_FLUSH)
 			return refuse(cmd, MEDIUM_ERROR, ASC_WRITE_ERROR);

@@ -197,6 +197,28 @@ static void test_lba_status(void)
 	BEYOND(run(in, 64, 0x9e, 0x12, B8(UINT64_MAX), B4(64), 0, 0));
 }
 
+static int no_extent(struct vd_storage *s, uint64_t offset, uint64_t limit, bool *data,
+		     uint64_t *length)
+{
+	(void)s, (void)offset, (void)limit, (void)data, (void)length;
+	return -EIO;
+}
+
+/* It only looks. */
+static void test_unknown_status(void)
+{
+	const struct vd_storage_ops *ops = lab.fault[0]->ops;
+	struct vd_storage_ops failing = *ops;
+	uint8_t in[64];
+
+	failing.extent = no_extent;
+	lab.fault[0]->ops = &failing;
+	SENSE(run(in, 64, LBA_STATUS(5, 64)), MEDIUM_ERROR, ASC_READ_ERROR);
+	CHECK_EQ(sense_read(command.sense, command.sense_length).information, 5);
+	lab.fault[0]->ops = ops;
+	GOOD(run(in, 64, LBA_STATUS(5, 64)));
+}
+
 static void test_hints(void)
 {
 	for (unsigned immed = 0; immed <= 2; immed += 2) {
@@ -218,7 +240,8 @@ int main(void)
 {
 	static void (*const tests[])(void) = {
 		test_unmap, test_bad_unmap, test_write_same, test_bad_write_same,
-		test_without_discard, test_lba_status, test_holes, test_hints,
+		test_without_discard, test_lba_status, test_holes, test_unknown_status,
+		test_hints,
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(tests); i++) {
