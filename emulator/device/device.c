@@ -270,26 +270,30 @@ static void bounce_free(struct bounce *b)
 	free(b);
 }
 
+/* By its op: an iov may be left from what the same request was before. */
 static uint64_t data_length(const struct device_request *rq)
 {
 	if (rq->op == DEVICE_MAP)
-		return rq->iov->iov_len;
+		return rq->iovcnt ? rq->iov->iov_len : 0;
 	return rq->op == DEVICE_READ || rq->op == DEVICE_WRITE ? rq->length : 0;
 }
 
 static int bounce_new(struct device_request *rq)
 {
 	struct bounce *b = calloc(1, sizeof(*b));
+	uint64_t n = data_length(rq);
 
 	if (!b)
 		return -ENOMEM;
 	b->vd = rq->vd;
 	b->vd.opaque = b;
+	b->vd.iov = NULL;
+	b->vd.iovcnt = 0;
 	b->rq = rq;
 	b->device = rq->device;
-	if (rq->iovcnt) {
-		b->iov.iov_len = data_length(rq);
-		b->iov.iov_base = malloc(b->iov.iov_len ? b->iov.iov_len : 1);
+	if (n) {
+		b->iov.iov_len = n;
+		b->iov.iov_base = malloc(n);
 		b->vd.iov = &b->iov;
 		b->vd.iovcnt = 1;
 		if (!b->iov.iov_base) {
@@ -297,7 +301,7 @@ static int bounce_new(struct device_request *rq)
 			return -ENOMEM;
 		}
 	}
-	if (rq->op == DEVICE_WRITE)
+	if (rq->op == DEVICE_WRITE && n)
 		dma_fetch(rq->iov, rq->iovcnt, 0, b->iov.iov_base, rq->length);
 	b->medium = medium_ref(rq->device->medium);
 	rq->bounce = b;
@@ -326,12 +330,10 @@ static bool behind_orphan(const struct device *d, const struct device_request *r
 {
 	if (!is_change(rq->op))
 		return false;
-	for (const struct bounce *b = d->orphans; b; b = b->next) {
-		uint64_t length = b->vd.iovcnt ? b->iov.iov_len : b->vd.length;
-
-		if (rq->offset < b->vd.offset + length && b->vd.offset < rq->offset + rq->length)
+	for (const struct bounce *b = d->orphans; b; b = b->next)
+		if (rq->offset < b->vd.offset + b->vd.length &&
+		    b->vd.offset < rq->offset + rq->length)
 			return true;
-	}
 	return false;
 }
 

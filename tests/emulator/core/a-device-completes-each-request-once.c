@@ -287,6 +287,47 @@ static void test_orphans(void)
 	tear_down();
 }
 
+/* What it is, not what is left in its iov, says where one that was given up lands. */
+static void test_orphan_without_data(void)
+{
+	static char old[4096], new[512], in[4096];
+	struct iovec iov[2] = {{old, 4096}, {new, 512}};
+	unsigned n[2] = {0};
+	struct device_request rq[2] = {
+		{.op = DEVICE_WRITE_ZEROES, .length = 4096},
+		{.op = DEVICE_WRITE, .offset = 2048, .length = 512},
+	};
+
+	set_up(&(struct device_options){.may_stall = true});
+	memset(old, 'o', sizeof(old));
+	memset(new, 'n', sizeof(new));
+	CHECK_OK(io(DEVICE_WRITE, 0, old, 4096));
+	storage_stall_set(stall, FAULT_WRITE | FAULT_ZERO);
+	for (int i = 0; i < 2; i++) {
+		rq[i].iov = &iov[i];
+		rq[i].iovcnt = 1;
+		rq[i].done = count;
+		rq[i].opaque = &n[i];
+	}
+	submit(&rq[0]);
+	while (!storage_stall_waiting(stall))
+		loop_once(l, 1);
+	device_cancel(&rq[0]);
+	while (!n[0])
+		loop_once(l, 100);
+	submit(&rq[1]);
+	for (int i = 0; i < 20; i++)
+		loop_once(l, 1);
+	CHECK_EQ(storage_stall_waiting(stall), 1);
+	storage_stall_set(stall, 0);
+	while (!n[1])
+		loop_once(l, 100);
+	CHECK_OK(rq[1].status);
+	CHECK_OK(io(DEVICE_READ, 0, in, sizeof(in)));
+	CHECK(!in[0] && !in[2047] && in[2048] == 'n' && !in[2560]);
+	tear_down();
+}
+
 int main(void)
 {
 	alarm(120);
@@ -296,5 +337,6 @@ int main(void)
 	test_space();
 	test_failed_sync();
 	test_orphans();
+	test_orphan_without_data();
 	return 0;
 }
