@@ -65,7 +65,7 @@ struct controller_type {
 	const struct controller_option *options;
 	const struct controller_option *disk_options;	/* the address: "nsid", "port", "target" */
 
-	/* Fills c->pci and c->budget in, takes c->options; nothing may be connected yet. On failure unrealize is
+	/* Fills c->pci in, takes c->options; nothing may be connected yet. On failure unrealize is
 	 * not called. */
 	int (*realize)(struct controller *c, struct vd_error *err);
 	/* Nothing is in flight, all devices are detached. */
@@ -103,7 +103,6 @@ struct controller {
 	const char *name;		/* for messages: "nvme0" */
 	unsigned index;			/* among those of its type in the machine, from 0 */
 	struct option_values options;
-	struct dma_budget budget;	/* of its commands */
 	bool running;			/* a client is connected */
 
 	/* private to controller.c and the front end */

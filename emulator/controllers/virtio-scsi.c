@@ -10,6 +10,7 @@
  *
  *	take -> scsi_prepare -> dma_start -> scsi_submit -> command_done -> dma_finish -> finish
  *
+ * While its unit has no room (struct room) it waits after scsi_prepare, where task management finds it.
  * Its structure comes from a list of unused ones, so that nothing is allocated once the guest's
  * depth has been reached.
  *
@@ -96,6 +97,20 @@ enum {
 /* What commands such as WRITE SAME may work in, besides the data. */
 #define WORK_ROOM (1u << 20)
 
+struct virtio_scsi;
+struct request;
+
+/* What the commands of one unit may take, and those that wait for some of it. It stays when the unit
+ * goes, for commands may outlive that, and for the next one there. */
+struct room {
+	struct virtio_scsi *s;
+	unsigned target, lun;
+	struct dma_budget budget;
+	struct request *first, *last;
+	struct loop_task go_on;
+	struct room *next;
+};
+
 struct request {
 	struct scsi_command cmd;
 	struct virtio_queue *queue;
@@ -104,9 +119,11 @@ struct request {
 	uint32_t sense_size;		/* when it was taken */
 	uint64_t data;			/* bytes that the guest gives or has room for */
 	uint8_t response;
+	uint64_t header, out, in;	/* bytes: of the header, of data each way */
+	struct room *room;		/* NULL until it is prepared */
 	uint64_t charge;		/* memory it may take */
 	bool started;			/* its data is pinned */
-	struct request *next;		/* in the list of unused ones */
+	struct request *next;		/* in the list of unused ones, or in its room's */
 };
 
 /* A task management function. */
@@ -125,6 +142,8 @@ struct virtio_scsi {
 	uint32_t sense_size, cdb_size;	/* as the driver has them */
 	bool events_missed;
 	struct virtio_chain event;	/* kept for its array */
+	struct room *rooms;		/* one for each address that had a unit */
+	struct room nowhere;		/* for commands to none */
 	struct request *unused;
 	struct control *unused_control;
 	unsigned in_flight;		/* requests and controls */
@@ -221,21 +240,9 @@ static bool is_plain(uint8_t opcode)
 	return memchr(plain, opcode, sizeof(plain)) != NULL;
 }
 
-/* Task management goes on. */
-static void budget_changed(void *opaque, bool spent)
+static void charge(struct request *rq)
 {
-	struct virtio_scsi *s = opaque;
-
-	for (unsigned i = REQUEST_QUEUE; i < s->v.queues; i++) {
-		s->v.queue[i].held = spent;
-		if (!spent && !s->resetting)
-			virtio_mark(&s->v.queue[i]);
-	}
-}
-
-static void charge(struct virtio_scsi *s, struct request *rq)
-{
-	dma_charge(&s->c.budget, &rq->charge,
+	dma_charge(&rq->room->budget, &rq->charge,
 		   rq->cmd.length + (is_plain(rq->cmd.cdb[0]) ? 0 : WORK_ROOM));
 }
 
@@ -249,7 +256,8 @@ static void finish(struct request *rq)
 	if (!s->resetting && !write_response(s, rq))
 		virtio_break(&s->v, "a response that does not lie in guest memory");
 	virtio_push(rq->queue, &rq->chain, (uint32_t)min_u64(written, rq->chain.in));
-	dma_discharge(&s->c.budget, &rq->charge);
+	if (rq->room)
+		dma_discharge(&rq->room->budget, &rq->charge);
 	request_put(s, rq);
 	s->in_flight--;
 	check_reset(s);
@@ -296,20 +304,20 @@ static void data_ready(struct dma *d, int status)
 }
 
 /* What is asked for must be there; what is there beyond that stays untouched. */
-static void move_data(struct request *rq, uint64_t header, uint64_t out, uint64_t in)
+static void move_data(struct request *rq)
 {
 	struct scsi_command *cmd = &rq->cmd;
 	bool from_device = cmd->direction == SCSI_DATA_IN;
 	enum dma_direction part = from_device ? DMA_FROM_DEVICE : DMA_TO_DEVICE;
 	int r;
 
-	if (cmd->length > (from_device ? in : out)) {
+	if (cmd->length > (from_device ? rq->in : rq->out)) {
 		scsi_drop(cmd);
 		finish_with(rq, S_OVERRUN);
 		return;
 	}
 	dma_reset(&rq->dma);
-	r = virtio_chain_to_dma(&rq->chain, part, from_device ? RESP_SENSE + rq->sense_size : header,
+	r = virtio_chain_to_dma(&rq->chain, part, from_device ? RESP_SENSE + rq->sense_size : rq->header,
 				cmd->length, &rq->dma);
 	if (r) {
 		scsi_drop(cmd);
@@ -347,20 +355,134 @@ static bool parse_request(struct request *rq, const uint8_t *header, uint32_t cd
 	return true;
 }
 
+/* --------------------------------------------------------------------------------- their room */
+
+static struct room *room_find(struct virtio_scsi *s, unsigned target, int lun)
+{
+	struct room *r = s->rooms;
+
+	while (r && (r->target != target || (int)r->lun != lun))
+		r = r->next;
+	return r;
+}
+
+static void go_on(struct request *rq)
+{
+	charge(rq);
+	if (rq->cmd.direction == SCSI_NO_DATA || !rq->cmd.length)
+		scsi_submit(&rq->cmd, NULL, 0, 0);
+	else
+		move_data(rq);
+}
+
+static void hold(struct request *rq)
+{
+	struct room *r = rq->room;
+
+	rq->next = NULL;
+	if (r->first)
+		r->last->next = rq;
+	else
+		r->first = rq;
+	r->last = rq;
+}
+
+static struct request *take_held(struct room *r)
+{
+	struct request *rq = r->first;
+
+	r->first = rq->next;
+	return rq;
+}
+
+static void room_go_on(void *opaque)
+{
+	struct room *r = opaque;
+
+	while (r->first && !dma_budget_spent(&r->budget))
+		go_on(take_held(r));
+}
+
+static void budget_changed(void *opaque, bool spent)
+{
+	struct room *r = opaque;
+
+	if (!spent && r->first)
+		loop_defer(r->s->c.loop, &r->go_on);
+}
+
+static void room_init(struct virtio_scsi *s, struct room *r, unsigned target, unsigned lun)
+{
+	*r = (struct room){
+		.s = s, .target = target, .lun = lun,
+		.budget = {.changed = budget_changed, .opaque = r},
+		.go_on = {.run = room_go_on, .opaque = r},
+	};
+}
+
+static int room_add(struct virtio_scsi *s, unsigned target, unsigned lun)
+{
+	struct room *r;
+
+	if (room_find(s, target, (int)lun))
+		return 0;
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return -ENOMEM;
+	room_init(s, r, target, lun);
+	r->next = s->rooms;
+	s->rooms = r;
+	return 0;
+}
+
+static void rooms_free(struct virtio_scsi *s)
+{
+	loop_undefer(s->c.loop, &s->nowhere.go_on);
+	while (s->rooms) {
+		struct room *r = s->rooms;
+
+		s->rooms = r->next;
+		loop_undefer(s->c.loop, &r->go_on);
+		free(r);
+	}
+}
+
+/* What task management or a detach ended while it was held ends now: it needs no room for that. */
+static void end_held(struct room *r)
+{
+	struct request *rq = r->first, *next;
+
+	r->first = NULL;
+	for (; rq; rq = next) {
+		next = rq->next;
+		if (scsi_is_ending(&rq->cmd))
+			scsi_submit(&rq->cmd, NULL, 0, 0);
+		else
+			hold(rq);
+	}
+}
+
+static void end_all_held(struct virtio_scsi *s)
+{
+	end_held(&s->nowhere);
+	for (struct room *r = s->rooms; r; r = r->next)
+		end_held(r);
+}
+
 static void begin_request(struct virtio_scsi *s, struct request *rq)
 {
 	uint8_t header[REQ_CDB + CDB_SIZE_MOST];
 	uint64_t header_size = REQ_CDB + s->cdb_size, response_size = RESP_SENSE + rq->sense_size;
-	uint64_t out, in;
 
 	if (!virtio_chain_read(&rq->chain, s->c.memory, 0, header, header_size)) {
 		finish_with(rq, S_FAILURE);
 		return;
 	}
-	out = rq->chain.out - header_size;
-	in = rq->chain.in - response_size;
-	rq->data = out + in;
-	if (out && in) {
+	rq->header = header_size;
+	rq->out = rq->chain.out - header_size;
+	rq->in = rq->chain.in - response_size;
+	rq->data = rq->out + rq->in;
+	if (rq->out && rq->in) {
 		finish_with(rq, S_FAILURE);
 		return;
 	}
@@ -372,11 +494,13 @@ static void begin_request(struct virtio_scsi *s, struct request *rq)
 		finish_with(rq, response_of(rq->cmd.response));
 		return;
 	}
-	charge(s, rq);
-	if (rq->cmd.direction == SCSI_NO_DATA || !rq->cmd.length)
-		scsi_submit(&rq->cmd, NULL, 0, 0);
+	rq->room = room_find(s, rq->cmd.target, scsi_lun_decode(rq->cmd.lun));
+	if (!rq->room)
+		rq->room = &s->nowhere;
+	if (rq->room->first || dma_budget_spent(&rq->room->budget))
+		hold(rq);
 	else
-		move_data(rq, header_size, out, in);
+		go_on(rq);
 }
 
 static bool take_request(struct virtio_queue *q)
@@ -397,6 +521,7 @@ static bool take_request(struct virtio_queue *q)
 	rq->started = false;
 	rq->response = S_OK;
 	rq->data = rq->charge = 0;
+	rq->room = NULL;
 	rq->cmd.direction = SCSI_NO_DATA;
 	rq->cmd.sense_length = 0;
 	/* A response without its sense can still say that something is wrong. */
@@ -469,6 +594,7 @@ static void manage(struct virtio_scsi *s, struct control *ct, const uint8_t *req
 		task->function = functions[subtype];
 		if (parse_lun(request + TMF_LUN, &task->target, &task->lun)) {
 			scsi_manage(s->bus, task);
+			end_all_held(s);
 			return;
 		}
 		response = S_BAD_TARGET;
@@ -652,6 +778,7 @@ static void reset_device(struct virtio_device *v)
 		.function = SCSI_POWER_ON, .done = powered_on, .opaque = s,
 	};
 	scsi_manage(s->bus, &s->power_on);
+	end_all_held(s);
 }
 
 static const struct virtio_device_ops device_ops = {
@@ -669,6 +796,7 @@ static void virtio_scsi_unrealize(struct controller *c)
 
 	virtio_free(&s->v);
 	scsi_bus_free(s->bus);
+	rooms_free(s);
 	virtio_chain_free(&s->event);
 	while (s->unused) {
 		struct request *rq = s->unused;
@@ -719,7 +847,7 @@ static int virtio_scsi_realize(struct controller *c, struct vd_error *err)
 	s->targets = (unsigned)targets;
 	s->sense_size = SENSE_SIZE;
 	s->cdb_size = CDB_SIZE;
-	c->budget = (struct dma_budget){.changed = budget_changed, .opaque = s};
+	room_init(s, &s->nowhere, 0, 0);
 	o.queues = REQUEST_QUEUE + (unsigned)queues;
 	r = virtio_init(&s->v, c, &device_ops, &o, err);
 	if (!r)
@@ -767,6 +895,8 @@ static int virtio_scsi_attach(struct controller *c, struct device *d,
 		lun = free_lun;
 	}
 	if (!r)
+		r = room_add(s, (unsigned)target, (unsigned)lun);
+	if (!r)
 		r = scsi_bus_attach(s->bus, (unsigned)target, (unsigned)lun, d);
 	if (r && err && r == -EBUSY)
 		snprintf(err->text, sizeof(err->text), "%s: target %u, lun %u has a disk already",
@@ -787,6 +917,7 @@ static void gone(void *opaque, struct device *d)
 static void virtio_scsi_detach(struct controller *c, struct device *d)
 {
 	scsi_bus_detach(of_controller(c)->bus, d, gone, c);
+	end_all_held(of_controller(c));
 }
 
 static void virtio_scsi_changed(struct controller *c, struct device *d, enum device_change change)

@@ -69,12 +69,15 @@ void dma_finish(struct dma *d, void (*finished)(struct dma *d, int status));
 void dma_drop(struct dma *d);
 
 /*
- * What the commands in flight of one controller may have us hold: bounce buffers, and memory that they
- * work in. A controller charges each command that it begins with what that may need at most, and
- * begins no more while its budget is spent; the last one may go beyond it. changed() tells when it
- * becomes spent, and when it no longer is, from within the calls.
+ * What the commands in flight of one device may have us hold: bounce buffers, and memory that they work
+ * in. A controller charges each command that it begins with what that may need at most, and begins no
+ * more of that device while its budget is spent; the last one may go beyond it. So a guest has us hold
+ * at most DMA_BUDGET + DMA_MAX for each device that it was given (SCSI: once more for absent units),
+ * and one that stands still takes room from no other. What belongs to no device (admin queues, task
+ * management) is never held: its ring's size is its bound, with 1 MiB of data for each entry at most.
+ * changed() tells when a budget becomes spent, and when it no longer is, from within the calls.
  */
-#define DMA_BUDGET (128u << 20)
+#define DMA_BUDGET (32u << 20)
 struct dma_budget {
 	uint64_t charged;
 	void (*changed)(void *opaque, bool spent);

@@ -189,6 +189,11 @@ bool scsi_prepare(struct scsi_bus *bus, struct scsi_command *cmd);
  * status compares cmd->length itself and drops the command.
  */
 void scsi_submit(struct scsi_command *cmd, const struct iovec *iov, int iovcnt, uint64_t room);
+/* Task management or a detach ended it already: what is prepared may be submitted without its data. */
+static inline bool scsi_is_ending(const struct scsi_command *cmd)
+{
+	return cmd->ended != SCSI_COMPLETE;
+}
 /* Instead of step two: the data cannot be had. The command ends without done(). */
 void scsi_drop(struct scsi_command *cmd);
 

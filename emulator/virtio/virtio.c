@@ -159,7 +159,7 @@ static void serve(struct virtio_queue *q)
 	unsigned budget = q->ring.size;
 
 	q->marked = false;
-	if (!can_serve(q) || q->held)
+	if (!can_serve(q))
 		return;
 	virtio_ring_disable_kicks(&q->ring);
 	if (q->passive) {
@@ -167,9 +167,9 @@ static void serve(struct virtio_queue *q)
 			virtio_mark(q);
 		return;
 	}
-	while (budget && !q->held && ops->serve(q))
+	while (budget && ops->serve(q))
 		budget--;
-	if (!can_serve(q) || q->held)
+	if (!can_serve(q))
 		return;
 	if (!budget || virtio_ring_enable_kicks(&q->ring))
 		virtio_mark(q);

@@ -50,8 +50,6 @@ struct virtio_queue {
 	 * true of `serve` means that it waits for one. Else the driver need not kick. */
 	bool passive;
 	uint16_t max_size;
-	/* The device's: takes nothing from it for now. Who takes it off marks the queue. */
-	bool held;
 
 	/* As the driver writes them, until the queue is enabled. */
 	uint16_t size, vector;
