@@ -5,8 +5,10 @@
  *	this process --- pipe, control socket --- server (a child, locked in)
  *		\--- QMP --- QEMU (a child) ----- vfio-user sockets ---/
  *
- * When the host's disk is full the server keeps the guest's writes waiting, and this process stops
- * the machine, so that the guest does not lose patience; when there is space again it goes on.
+ * When the host's disk is full the server keeps the guest's writes waiting (on-full=wait), and this
+ * process stops the machine, so that the guest does not lose patience; when none waits any more it
+ * goes on. An event says that a disk is full; whether requests wait is looked up in the server's
+ * status for as long: they may begin to wait later, or be cancelled without there being space.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -26,9 +28,13 @@
 #include "program/program.h"
 #include "text.h"
 
+#define QMP_AGAIN_MS 100
+#define LOOK_MS 1000		/* a disk is full */
+#define LOOK_STOPPED_MS 100	/* and the machine stands still */
+
 struct lines {
 	int fd;				/* -1: not connected */
-	char text[65536];
+	char text[1 << 20];		/* as much as a status can have */
 	size_t length;
 };
 
@@ -40,7 +46,8 @@ struct run {
 	int stop_fd;			/* closed: the server ends */
 	int signals;
 	struct lines control, qmp;
-	unsigned full;			/* disks that wait for space */
+	unsigned full;			/* disks for which the host has no space */
+	bool asked;			/* for the status; not answered yet */
 	bool stopped;			/* we stopped the machine */
 	int qemu_status, server_status;
 };
@@ -351,7 +358,7 @@ static void connect_qmp(struct run *r)
 
 static void stop_machine(struct run *r)
 {
-	if (r->stopped)
+	if (r->stopped || r->qmp.fd < 0)
 		return;
 	r->stopped = true;
 	say("the machine is stopped until there is space on the host's disk");
@@ -367,19 +374,68 @@ static void continue_machine(struct run *r)
 	send_line(&r->qmp, "{\"execute\": \"cont\"}\n");
 }
 
+static void ask_status(struct run *r)
+{
+	if (r->asked || r->control.fd < 0)
+		return;
+	r->asked = true;
+	send_line(&r->control, "{\"do\": \"status\"}\n");
+}
+
+static uint64_t number_of(struct json_object *o, const char *name)
+{
+	struct json_object *n;
+
+	return json_object_object_get_ex(o, name, &n) ? json_object_get_uint64(n) : 0;
+}
+
+static size_t length_of(struct json_object *list)
+{
+	return json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+}
+
+static void on_status(struct run *r, struct json_object *controllers)
+{
+	uint64_t waiting = 0, in_flight = 0;
+	struct json_object *disks;
+
+	for (size_t i = 0; i < length_of(controllers); i++) {
+		disks = NULL;
+		json_object_object_get_ex(json_object_array_get_idx(controllers, i), "disks",
+					  &disks);
+		for (size_t k = 0; k < length_of(disks); k++) {
+			struct json_object *disk = json_object_array_get_idx(disks, k);
+
+			waiting += number_of(disk, "waiting-for-space");
+			in_flight += number_of(disk, "queue-depth");
+		}
+	}
+	if (waiting)
+		stop_machine(r);
+	else if (!in_flight)	/* one that is just being tried again may wait again */
+		continue_machine(r);
+}
+
 static void on_server_line(struct run *r, const char *line)
 {
-	struct json_object *o = json_tokener_parse(line), *name;
+	struct json_object *o = json_tokener_parse(line), *value;
 	const char *event = "";
 
-	if (o && json_object_object_get_ex(o, "event", &name))
-		event = json_object_get_string(name);
+	if (o && json_object_object_get_ex(o, "event", &value)) {
+		event = json_object_get_string(value);
+	} else if (o && json_object_object_get_ex(o, "answer", &value)) {
+		struct json_object *controllers = NULL;
+
+		r->asked = false;
+		json_object_object_get_ex(value, "controllers", &controllers);
+		on_status(r, controllers);
+	}
 	if (!strcmp(event, "disk-full")) {
 		r->full++;
-		stop_machine(r);
+		ask_status(r);
 	} else if (!strcmp(event, "disk-space")) {
-		if (r->full && !--r->full)
-			continue_machine(r);
+		r->full -= r->full > 0;
+		ask_status(r);
 	}
 	json_object_put(o);
 }
@@ -443,8 +499,20 @@ static void on_signal(struct run *r)
 		}
 }
 
+/* Until there is something to do without having been asked; -1: nothing. */
+static int patience(const struct run *r)
+{
+	if (r->qmp.fd < 0)
+		return QMP_AGAIN_MS;
+	if (r->stopped)
+		return LOOK_STOPPED_MS;
+	return r->full ? LOOK_MS : -1;
+}
+
 static void watch(struct run *r)
 {
+	int ready;
+
 	while (r->qemu) {
 		struct pollfd p[] = {
 			{.fd = r->signals, .events = POLLIN},
@@ -452,9 +520,12 @@ static void watch(struct run *r)
 			{.fd = r->qmp.fd, .events = POLLIN},
 		};
 
-		if (poll(p, 3, r->qmp.fd < 0 ? 100 : -1) < 0 && errno != EINTR)
+		ready = poll(p, 3, patience(r));
+		if (ready < 0 && errno != EINTR)
 			break;
 		connect_qmp(r);
+		if (!ready && (r->full || r->stopped))
+			ask_status(r);
 		if (p[1].revents)
 			read_lines(r, &r->control, on_server_line);
 		if (p[2].revents && r->qmp.fd >= 0)

@@ -13,3 +13,6 @@ c_tests += %D%/listeners-sleep-without-descriptors
 	emulator/program/control.c
 %C%_listeners_sleep_without_descriptors_CPPFLAGS = $(emulator_test_cppflags) $(JSON_CFLAGS)
 %C%_listeners_sleep_without_descriptors_LDADD = $(front_test_libs)
+c_tests += %D%/run-stops-the-machine-while-requests-wait
+%C%_run_stops_the_machine_while_requests_wait_CPPFLAGS = $(emulator_test_cppflags)
+%C%_run_stops_the_machine_while_requests_wait_LDADD = $(front_test_libs)
