@@ -5,6 +5,10 @@
  *	this process --- pipe, control socket --- server (a child, locked in)
  *		\--- QMP --- QEMU (a child) ----- vfio-user sockets ---/
  *
+ * Whoever of them is killed, the others end: the server when its pipe does, QEMU by the kernel's
+ * PR_SET_PDEATHSIG or, for the server, by us. The folder of the sockets is removed by a third child,
+ * that outlives this process and the server: the server is locked in and may not.
+ *
  * When the host's disk is full the server keeps the guest's writes waiting (on-full=wait), and this
  * process stops the machine, so that the guest does not lose patience; when none waits any more it
  * goes on. An event says that a disk is full; whether requests wait is looked up in the server's
@@ -18,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -42,7 +47,8 @@ struct run {
 	struct arguments *arguments;
 	char folder[64];		/* of our sockets */
 	char *qmp_path;
-	pid_t server, qemu;
+	pid_t janitor, server, qemu;
+	int alive_fd;			/* we and the server have it open; closed: the janitor begins */
 	int stop_fd;			/* closed: the server ends */
 	int signals;
 	struct lines control, qmp;
@@ -75,6 +81,11 @@ static int make_folder(struct run *r)
 	return STATUS_OK;
 }
 
+static void controller_name(char name[static 32], unsigned i)
+{
+	snprintf(name, 32, "controller%u", i);
+}
+
 static int name_sockets(struct run *r)
 {
 	struct machine_description *m = &r->arguments->machine;
@@ -82,7 +93,7 @@ static int name_sockets(struct run *r)
 	for (unsigned i = 0; i < m->controllers; i++) {
 		char name[32];
 
-		snprintf(name, sizeof(name), "controller%u", i);
+		controller_name(name, i);
 		if (!m->controller[i].socket)
 			m->controller[i].socket = in_folder(r, name);
 		if (!m->controller[i].socket)
@@ -92,12 +103,21 @@ static int name_sockets(struct run *r)
 	return r->qmp_path ? STATUS_OK : STATUS_FAILED;
 }
 
+/* With what those left in it that were killed. */
 static void remove_folder(const struct run *r)
 {
-	if (r->qmp_path)
-		unlink(r->qmp_path);
-	if (*r->folder)
-		rmdir(r->folder);
+	CLEANUP_CLOSE int folder = open(r->folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char name[32];
+
+	if (folder < 0)
+		return;
+	for (unsigned i = 0; i < r->arguments->machine.controllers; i++) {
+		controller_name(name, i);
+		unlinkat(folder, name, 0);
+	}
+	unlinkat(folder, "control", 0);
+	unlinkat(folder, "qmp", 0);
+	rmdir(r->folder);
 }
 
 /* ----------------------------------------------------------------------------------------- children */
@@ -108,6 +128,50 @@ static void unblock_all(void)
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Has our signals blocked: it ends when everybody else has. */
+static void be_janitor(const struct run *r, int others)
+{
+	char byte;
+
+	setsid();
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		close(fd);	/* who reads what we print does not wait for it */
+	while (read(others, &byte, 1) < 0 && errno == EINTR)
+		;
+	remove_folder(r);
+	_exit(STATUS_OK);
+}
+
+static int start_janitor(struct run *r)
+{
+	int alive[2];
+
+	if (pipe2(alive, O_CLOEXEC)) {
+		say("a pipe: %s", strerror(errno));
+		return STATUS_FAILED;
+	}
+	r->janitor = fork();
+	if (!r->janitor) {
+		close(alive[1]);
+		be_janitor(r, alive[0]);
+	}
+	close(alive[0]);
+	r->alive_fd = alive[1];
+	if (r->janitor < 0)
+		say("no process can be started: %s", strerror(errno));
+	return r->janitor < 0 ? STATUS_FAILED : STATUS_OK;
+}
+
+static void end_janitor(struct run *r)
+{
+	if (r->alive_fd >= 0)
+		close(r->alive_fd);
+	if (r->janitor > 0)
+		while (waitpid(r->janitor, NULL, 0) < 0 && errno == EINTR)
+			;
+	remove_folder(r);	/* if there was none, or it was killed */
 }
 
 static int end_server(struct run *r)
@@ -298,11 +362,15 @@ static void qemu_words(const struct run *r, struct words *w)
 }
 
 /* Does not return: becomes QEMU, or tells through the pipe why not. */
-static void become_qemu(const struct words *w, int failed)
+static void become_qemu(const struct words *w, pid_t parent, int failed)
 {
 	int error;
 
 	unblock_all();
+	/* Without us, and so without the server, its disks would be gone. */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(STATUS_FAILED);
 	signal(SIGPIPE, SIG_DFL);
 	signal(SIGXFSZ, SIG_DFL);
 	execvp(w->word[0], w->word);
@@ -313,12 +381,13 @@ static void become_qemu(const struct words *w, int failed)
 static int start_qemu(struct run *r)
 {
 	struct words w = {0};
+	pid_t parent = getpid();
 	int failed[2], error = 0;
 
 	qemu_words(r, &w);
 	r->qemu = pipe2(failed, O_CLOEXEC) ? -1 : fork();
 	if (!r->qemu)
-		become_qemu(&w, failed[1]);
+		become_qemu(&w, parent, failed[1]);
 	if (r->qemu < 0) {
 		say("QEMU cannot be started: %s", strerror(errno));
 		words_free(&w);
@@ -616,7 +685,7 @@ static int run(struct arguments *a)
 	if (!r)
 		return STATUS_FAILED;
 	r->arguments = a;
-	r->control.fd = r->qmp.fd = r->stop_fd = -1;
+	r->control.fd = r->qmp.fd = r->stop_fd = r->alive_fd = -1;
 	status = make_folder(r);
 	if (!status)
 		status = name_sockets(r);
@@ -625,8 +694,10 @@ static int run(struct arguments *a)
 	if (!status)
 		status = a->control ? watch_signals(r) : STATUS_FAILED;
 	if (!status)
+		status = start_janitor(r);
+	if (!status)
 		status = supervise(r);
-	remove_folder(r);
+	end_janitor(r);
 	free(r->qmp_path);
 	free(r);
 	return status;

@@ -1,3 +1,4 @@
+sh_tests += %D%/a-killed-run-leaves-nothing.sh
 sh_tests += %D%/a-server-is-controlled-while-it-runs.sh
 sh_tests += %D%/an-immutable-disk-leaves-its-base-alone.sh
 sh_tests += %D%/attaching-says-what-keeps-a-file-away.sh
