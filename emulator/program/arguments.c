@@ -90,6 +90,29 @@ int arguments_parse(int argc, char **argv, struct arguments *out)
 	return STATUS_OK;
 }
 
+/* What guests do not see there: NVMe's are the controller's, SCSI has a vendor and a product. */
+static void warn_of_disk(const struct controller_description *c, const struct disk_description *d)
+{
+	bool nvme = !strcmp(c->type->name, "nvme"), scsi = !strcmp(c->type->name, "virtio-scsi");
+	const struct { const char *name; bool ignored; } options[] = {
+		{"serial", nvme && d->serial},
+		{"model", (nvme || scsi) && d->model},
+		{"firmware", nvme && d->firmware},
+	};
+
+	for (unsigned i = 0; i < sizeof(options) / sizeof(*options); i++)
+		if (options[i].ignored)
+			say("%s: %s= of a disk has no effect on %s", d->path, options[i].name,
+			    c->type->name);
+}
+
+void arguments_warn(const struct arguments *a)
+{
+	for (unsigned i = 0; i < a->machine.controllers; i++)
+		for (unsigned k = 0; k < a->machine.controller[i].disks; k++)
+			warn_of_disk(&a->machine.controller[i], &a->machine.controller[i].disk[k]);
+}
+
 void arguments_free(struct arguments *a)
 {
 	description_free(&a->machine);

@@ -30,6 +30,8 @@ struct arguments {
 };
 /* STATUS_OK, or STATUS_USAGE after having said why. */
 int arguments_parse(int argc, char **argv, struct arguments *out);
+/* Says which options have no effect. */
+void arguments_warn(const struct arguments *a);
 void arguments_free(struct arguments *a);
 void arguments_help(void);
 

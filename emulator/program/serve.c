@@ -148,6 +148,7 @@ int serve(const struct arguments *a, int ready_fd, int stop_fd)
 		say("%s", err.text);
 		status = STATUS_FAILED;
 	} else {
+		arguments_warn(a);
 		announce(a, ready_fd);
 		s.stop = (struct loop_watch){.fd = stop_fd, .ready = end, .opaque = &s};
 		if (stop_fd >= 0)

@@ -60,3 +60,12 @@ says 'nowhere'
 run 7 --controller nvme,name=first --disk disk.vdi --controller ahci,name=2nd,,x -- ./qemu -m 64
 grep -q '"id":"first"' out || fail "its arguments: $(cat out)"
 ! grep -q '2nd' out || fail "its arguments: $(cat out)"
+
+# Options that nothing comes of there.
+run 7 --controller virtio-scsi --disk disk.vdi,model=M,serial=S,firmware=F -- ./qemu -m 64
+says 'disk.vdi: model= of a disk has no effect on virtio-scsi'
+! grep -qE '(serial|firmware)= of' said || fail "says: $(cat said)"
+run 7 --controller nvme --disk disk.vdi,serial=S -- ./qemu -m 64
+says 'disk.vdi: serial= of a disk has no effect on nvme'
+run 7 --controller ahci --disk disk.vdi,model=M,serial=S,firmware=F -- ./qemu -m 64
+! grep -q 'no effect' said || fail "says: $(cat said)"
