@@ -76,16 +76,22 @@ static void test_skip(const char *why)
 	exit(TEST_SKIP);
 }
 
+__attribute__((unused))
+static bool test_is_in_valgrind(void)
+{
+	const char *preload = getenv("LD_PRELOAD");
+
+	return preload && strstr(preload, "vgpreload");
+}
+
 /* Valgrind and the sanitizers take memory of their own: what is measured then is theirs. */
 __attribute__((unused))
 static bool test_is_instrumented(void)
 {
-	const char *preload = getenv("LD_PRELOAD");
-
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 	return true;
 #endif
-	return preload && strstr(preload, "vgpreload");
+	return test_is_in_valgrind();
 }
 
 /* VIMG_TEST_QUICK=1 asks for a short run: fewer rounds, not other checks. */
