@@ -4,6 +4,7 @@ mapped for the time of the command alone, at an address that is none of the memo
 
 import lab
 
+CONTROLLERS = ["nvme", "virtio-scsi"]		# whose rings are larger than a page
 SECONDS = 40
 
 SCRIPT = r"""
